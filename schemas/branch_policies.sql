@@ -1,0 +1,41 @@
+-- Written by: extract/policies.rs: policy configurations and their revisions.
+CREATE TABLE branch_policies (
+    policy_id                        BIGINT    NOT NULL COMMENT 'id of the configuration',
+    revision                         BIGINT    NOT NULL COMMENT 'revision of the configuration',
+    scope_index                      INT       NOT NULL COMMENT 'position in settings.scope, from 0; 0 with null scope columns where it has none',
+    project_id                       STRING    NOT NULL COMMENT '-> projects.project_id',
+    type_id                          STRING    NOT NULL COMMENT 'type.id, GUID',
+    type_name                        STRING             COMMENT 'type.displayName',
+    is_enabled                       BOOLEAN   NOT NULL COMMENT 'isEnabled',
+    is_blocking                      BOOLEAN   NOT NULL COMMENT 'isBlocking',
+    is_deleted                       BOOLEAN   NOT NULL COMMENT 'isDeleted, or shown to be deleted: a complete list lacks it and asking by id answers 404',
+    repository_id                    STRING             COMMENT 'repository that the scope names; null = every repository of the project; -> repositories.repository_id',
+    ref_name                         STRING             COMMENT 'full ref or prefix that the scope names; null = none',
+    match_kind                       STRING             COMMENT 'Exact | Prefix | DefaultBranch, letters as stored; null = absent',
+    minimum_approver_count           INT                COMMENT 'settings.minimumApproverCount',
+    creator_vote_counts              BOOLEAN            COMMENT 'settings.creatorVoteCounts; absent = false',
+    allow_downvotes                  BOOLEAN            COMMENT 'settings.allowDownvotes; absent = false',
+    reset_on_source_push             BOOLEAN            COMMENT 'settings.resetOnSourcePush; absent = false',
+    reset_rejections_on_source_push  BOOLEAN            COMMENT 'settings.resetRejectionsOnSourcePush; absent = false',
+    require_vote_on_last_iteration   BOOLEAN            COMMENT 'settings.requireVoteOnLastIteration; absent = false',
+    require_vote_on_each_iteration   BOOLEAN            COMMENT 'settings.requireVoteOnEachIteration; absent = false',
+    block_last_pusher_vote           BOOLEAN            COMMENT 'settings.blockLastPusherVote; absent = false',
+    required_reviewer_count          INT                COMMENT 'number of settings.requiredReviewerIds; null where the policy has none',
+    build_definition_id              BIGINT             COMMENT 'settings.buildDefinitionId; -> pipelines.pipeline_id',
+    status_name                      STRING             COMMENT 'settings.statusName',
+    status_genre                     STRING             COMMENT 'settings.statusGenre',
+    filename_patterns_json           STRING             COMMENT 'settings.filenamePatterns as a JSON list; null = none or empty',
+    first_seen_at                    TIMESTAMP NOT NULL COMMENT 'Date of the answer that first listed it, UTC',
+    created_at                       TIMESTAMP          COMMENT 'createdDate of this revision as answered, UTC',
+    valid_from                       TIMESTAMP NOT NULL COMMENT 'from when the revision held: createdDate of revision 1; a later one its own date if later than the one before, else first_seen_at; UTC',
+    is_valid_from_proven             BOOLEAN   NOT NULL COMMENT 'false where valid_from is first_seen_at',
+    valid_to                         TIMESTAMP          COMMENT 'until when it held: valid_from of the next revision, or when its deletion was shown, UTC; null = still',
+    settings_json                    STRING             COMMENT 'settings, as answered',
+    _run_id                          STRING    NOT NULL COMMENT 'run that wrote this row',
+    _synced_at                       TIMESTAMP NOT NULL COMMENT 'when this row last changed, UTC',
+    _hash                            STRING    NOT NULL COMMENT 'hash of the content, decides whether a merge writes the row',
+    PRIMARY KEY (organization, policy_id, revision, scope_index)
+)
+COMMENT 'One row per policy revision and scope.'
+PARTITIONED BY (organization STRING NOT NULL COMMENT 'Azure DevOps organization name')
+TBLPROPERTIES ('adolake.write' = 'merge', 'adolake.keep-first' = 'first_seen_at')

@@ -1,0 +1,35 @@
+//! Embeds `schemas/` and `queries/`, so that the binary works outside the source tree.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or(io::ErrorKind::NotFound)?);
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
+    for (folder, list) in
+        [("schemas", "schemas.rs"), ("queries/views", "views.rs"), ("queries/checks", "checks.rs")]
+    {
+        println!("cargo:rerun-if-changed={folder}");
+        fs::write(out.join(list), embedded(&root.join(folder))?)?;
+    }
+    Ok(())
+}
+
+/// A Rust expression `&[("name.sql", "text"), …]` over the SQL files of `folder`, sorted by name.
+fn embedded(folder: &Path) -> io::Result<String> {
+    let mut files: Vec<PathBuf> = match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|e| e.path())).collect::<io::Result<_>>()?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
+    files.sort();
+    let mut list = String::from("&[\n");
+    for path in files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let _ = writeln!(list, "    ({name:?}, include_str!({path:?})),");
+    }
+    list.push(']');
+    Ok(list)
+}

@@ -1,0 +1,1 @@
+//! An evidence lake for Azure DevOps.

@@ -1,0 +1,3 @@
+//! The `adolake` command.
+
+fn main() {}
