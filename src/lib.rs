@@ -1,1 +1,6 @@
 //! An evidence lake for Azure DevOps.
+
+pub mod event;
+pub mod hint;
+pub mod schema;
+pub mod window;
