@@ -1,6 +1,8 @@
 //! An evidence lake for Azure DevOps.
 
+pub mod config;
 pub mod event;
+pub mod glob;
 pub mod hint;
 pub mod schema;
 pub mod window;

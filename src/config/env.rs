@@ -1,0 +1,96 @@
+//! Every environment variable that adolake looks at, and the snapshot through which it looks.
+//!
+//! Beside these, any value of the configuration can be set as `ADOLAKE_` and its path in capitals, with `__` for the
+//! next level, `_` for `-` and numbers for places in lists: `ADOLAKE_LAKE__URL`, `ADOLAKE_ORGANIZATION__0__NAME`. And
+//! the configuration names the variables that hold secrets.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Starts the name of every variable that sets a value of the configuration.
+pub const PREFIX: &str = "ADOLAKE_";
+
+/// Separates the levels of a path in the name of a variable.
+pub const LEVEL: &str = "__";
+
+/// Config file, as `--config`.
+pub const CONFIG: &str = "ADOLAKE_CONFIG";
+
+/// Log level, as `--log-level`.
+pub const LOG_LEVEL: &str = "ADOLAKE_LOG_LEVEL";
+
+/// Log format, as `--log-format`.
+pub const LOG_FORMAT: &str = "ADOLAKE_LOG_FORMAT";
+
+/// Any text switches colours off, see <https://no-color.org>.
+pub const NO_COLOR: &str = "NO_COLOR";
+
+/// `dumb` switches colours and live progress off.
+pub const TERM: &str = "TERM";
+
+/// Folder of the user's settings; `~/.config` where it is not set.
+pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+
+/// Folder of the user's state, where the history of `adolake sql` lives; `~/.local/state` where it is not set.
+pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+
+/// The user's home.
+pub const HOME: &str = "HOME";
+
+/// The environment as it was when the program began.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// Returns the environment of this process; variables that are not Unicode are left out.
+    #[must_use]
+    pub fn of_process() -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self { variables }
+    }
+
+    /// Returns the value of a variable; an empty one counts as not set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Returns all variables, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Returns the folder for the user's settings of all programs, if the environment says where.
+    #[must_use]
+    pub fn config_home(&self) -> Option<PathBuf> {
+        self.home_of(XDG_CONFIG_HOME, ".config")
+    }
+
+    /// Returns the folder for the user's state of all programs, if the environment says where.
+    #[must_use]
+    pub fn state_home(&self) -> Option<PathBuf> {
+        self.home_of(XDG_STATE_HOME, ".local/state")
+    }
+
+    fn home_of(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
+        self.get(variable)
+            .map(PathBuf::from)
+            .filter(|folder| folder.is_absolute())
+            .or_else(|| self.get(HOME).map(|home| PathBuf::from(home).join(below_home)))
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+        Self {
+            variables: variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        }
+    }
+}
