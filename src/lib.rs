@@ -1,5 +1,6 @@
 //! An evidence lake for Azure DevOps.
 
+pub mod cli;
 pub mod config;
 pub mod event;
 pub mod glob;

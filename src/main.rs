@@ -1,3 +1,7 @@
-//! The `adolake` command.
+//! The `adolake` command: parses, runs, prints what went wrong, ends with its exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    adolake::cli::main().into()
+}

@@ -1,0 +1,200 @@
+//! The command line: which commands there are, what they are handed, and how they end.
+//!
+//! A command is one file: `cli/<name>.rs` with its `Args` (clap) and
+//! `pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit>`, one variant of [`Command`], and one line in
+//! `Command::run`. A command prints data through [`Context::output`] to stdout and all else to stderr, and returns an
+//! error or an [`Exit`]; errors of the stages are shown with their causes and hints by [`failure`].
+
+mod completions;
+mod config;
+pub mod exit;
+pub mod failure;
+mod log;
+mod man;
+pub mod output;
+pub mod progress;
+mod signal;
+mod tables;
+
+use std::panic;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use self::exit::Exit;
+use self::output::{Output, When};
+use crate::config::{Config, Environment, Error, Loader, env};
+
+/// An evidence lake for Azure DevOps: incremental extraction into Delta tables, and SQL checks that show their evidence
+#[derive(Debug, Parser)]
+#[command(
+    name = "adolake",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Start with `adolake demo`: a simulated organization, no config, no network.
+
+Exit codes: 0 clean; 1 findings; 2 yours to fix; 3 outside failure, try later; 4 done in part; 101 a bug."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// Config file [default: adolake.toml, then $XDG_CONFIG_HOME/adolake/config.toml]
+    #[arg(long, global = true, value_name = "FILE", env = env::CONFIG, hide_env = true)]
+    config: Option<PathBuf>,
+    /// How much is logged to stderr
+    #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", env = env::LOG_LEVEL, hide_env = true)]
+    log_level: log::Level,
+    /// How it is logged
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", env = env::LOG_FORMAT, hide_env = true)]
+    log_format: log::Format,
+    /// Tell nothing but data and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: When,
+    /// Lines that change while work goes on
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    progress: When,
+}
+
+/// The commands, in the order in which `--help` lists them.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the table dictionary
+    Tables(tables::Args),
+    /// Print the settings in force, their problems, or their JSON schema
+    Config(config::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+    /// Print manual pages
+    Man(man::Args),
+}
+
+impl Command {
+    async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        match self {
+            Self::Tables(args) => tables::run(args, context).await,
+            Self::Config(args) => config::run(args, context).await,
+            Self::Completions(args) => completions::run(args, context).await,
+            Self::Man(args) => man::run(args, context).await,
+        }
+    }
+
+    /// Tells whether the command itself looks at [`Context::shutdown`] and ends in good order; any other is dropped
+    /// where it stands when a signal comes.
+    fn ends_in_order(&self) -> bool {
+        false
+    }
+}
+
+/// What every command is handed.
+#[derive(Debug)]
+pub struct Context {
+    /// Where the configuration comes from.
+    pub loader: Loader,
+    /// Where everything is printed.
+    pub output: Output,
+    /// Cancelled by SIGINT and SIGTERM.
+    pub shutdown: CancellationToken,
+}
+
+impl Context {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// When the file is not to be had, or with all problems in it at once.
+    pub fn config(&self) -> Result<Config, Error> {
+        self.loader.load()
+    }
+
+    /// Returns the environment that the program began with.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.loader.environment
+    }
+}
+
+/// Returns the whole command line, for manual pages and completions.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Parses the arguments of the process, runs the command, and returns how it ended; errors have been told.
+#[must_use]
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout and are no error; whoever closed the pipe does not want them.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::USER } else { Exit::CLEAN };
+        }
+    };
+    panic::set_hook(Box::new(report_bug));
+    let environment = Environment::of_process();
+    let global = cli.global;
+    let output = Output::new(global.quiet, global.color, global.progress, &environment);
+    log::start(global.log_level, global.log_format, &output);
+    let folder = std::env::current_dir().unwrap_or_default();
+    let context = Context {
+        loader: Loader { file: global.config, folder, environment },
+        output,
+        shutdown: CancellationToken::new(),
+    };
+    let result = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            let result = runtime.block_on(signal::run(cli.command, &context));
+            // What still runs in the background must not hold the program back.
+            runtime.shutdown_background();
+            result
+        });
+    match result {
+        Ok(exit) => exit,
+        Err(error) if failure::is_broken_pipe(&error) => Exit::CLEAN,
+        Err(error) => {
+            for (label, text) in failure::lines(&error) {
+                context.output.label(label, &text);
+            }
+            failure::exit_of(&error)
+        }
+    }
+}
+
+/// Tells a panic as what it is and ends the program.
+fn report_bug(info: &panic::PanicHookInfo<'_>) {
+    let message = info
+        .payload()
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| info.payload().downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    let place = info
+        .location()
+        .map(|place| format!(" ({}:{})", place.file(), place.line()))
+        .unwrap_or_default();
+    let backtrace = std::backtrace::Backtrace::capture();
+    let mut text = format!(
+        "error: this is a bug in adolake {}: {}{place}\n",
+        env!("CARGO_PKG_VERSION"),
+        output::clean(&message, true)
+    );
+    if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+        text.push_str(&format!("{backtrace}\n"));
+    }
+    text.push_str("hint: what was committed before is safe; please report it with the command and this message");
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{text}\n").as_bytes());
+    std::process::exit(i32::from(Exit::BUG.code()));
+}

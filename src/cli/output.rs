@@ -1,0 +1,309 @@
+//! The only printer: data to stdout, talk to stderr; quiet, colour, live progress and export files.
+
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+use indicatif::MultiProgress;
+
+use super::failure::{Failure, Label};
+use crate::config::{Environment, env};
+
+/// `auto`, `always` or `never`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum When {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// Also into files and pipes.
+    Always,
+    /// Not even on a terminal.
+    Never,
+}
+
+impl When {
+    fn decide(self, automatic: bool) -> bool {
+        match self {
+            Self::Auto => automatic,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// By lines that change, on a terminal.
+    Live,
+    /// By plain lines.
+    Lines,
+    /// Not at all.
+    None,
+}
+
+/// Where everything is printed.
+#[derive(Debug, Clone)]
+pub struct Output {
+    quiet: bool,
+    color_out: bool,
+    color_err: bool,
+    progress: Progress,
+    bars: MultiProgress,
+}
+
+impl Output {
+    /// Decides by flags, terminal and environment.
+    #[must_use]
+    pub fn new(quiet: bool, color: When, progress: When, environment: &Environment) -> Self {
+        let is_dumb = environment.get(env::TERM) == Some("dumb");
+        let may_color = environment.get(env::NO_COLOR).is_none() && !is_dumb;
+        Self {
+            quiet,
+            color_out: color.decide(may_color && io::stdout().is_terminal()),
+            color_err: color.decide(may_color && io::stderr().is_terminal()),
+            progress: match progress {
+                When::Never => Progress::None,
+                _ if quiet => Progress::None,
+                _ if !is_dumb && io::stderr().is_terminal() => Progress::Live,
+                _ => Progress::Lines,
+            },
+            bars: MultiProgress::new(),
+        }
+    }
+
+    /// Returns the way for data; it is buffered, so flush it.
+    pub fn data(&self) -> impl Write + use<> {
+        BufWriter::with_capacity(64 * 1024, io::stdout().lock())
+    }
+
+    /// Writes one piece of data.
+    ///
+    /// # Errors
+    /// When stdout cannot be written; a closed pipe is told from others by `failure::is_broken_pipe`.
+    pub fn print(&self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    /// Tells something on stderr, unless told to be quiet. Control characters are taken out.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            self.stderr(&clean(text, true));
+        }
+    }
+
+    /// Tells something on stderr that is styled with [`paint`] already, unless told to be quiet.
+    pub fn say_styled(&self, text: &str) {
+        if !self.quiet {
+            self.stderr(text);
+        }
+    }
+
+    /// Tells a problem on stderr, also when told to be quiet.
+    pub fn label(&self, label: Label, text: &str) {
+        let style = match label {
+            Label::Error => Style::Bad,
+            Label::Cause => Style::Strong,
+            Label::Hint => Style::Good,
+            Label::Warning => Style::Warn,
+        };
+        self.stderr(&format!(
+            "{} {}",
+            paint(self.color_err, style, &format!("{}:", label.as_str())),
+            clean(text, true)
+        ));
+    }
+
+    /// Tells what the reader should know, though it goes on.
+    pub fn warn(&self, text: &str) {
+        self.label(Label::Warning, text);
+    }
+
+    fn stderr(&self, text: &str) {
+        // Whoever closed stderr does not want to be told.
+        self.bars.suspend(|| {
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        });
+    }
+
+    /// Tells whether data on stdout may be coloured.
+    #[must_use]
+    pub fn colors_data(&self) -> bool {
+        self.color_out
+    }
+
+    /// Tells whether talk on stderr may be coloured.
+    #[must_use]
+    pub fn colors_talk(&self) -> bool {
+        self.color_err
+    }
+
+    /// Tells how progress is shown.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Tells whether only errors are to be told.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Returns the lines that change; talk is printed above them.
+    #[must_use]
+    pub fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+
+    /// Tells whether a person reads the data, on a terminal.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+}
+
+/// How a piece of text looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Good news.
+    Good,
+    /// Bad news.
+    Bad,
+    /// To be looked at.
+    Warn,
+    /// Beside the point.
+    Faint,
+    /// The point.
+    Strong,
+}
+
+/// Adds colour to a text, where colours are wanted.
+#[must_use]
+pub fn paint(colors: bool, style: Style, text: &str) -> String {
+    if !colors {
+        return text.to_owned();
+    }
+    let code = match style {
+        Style::Good => "32",
+        Style::Bad => "1;31",
+        Style::Warn => "33",
+        Style::Faint => "2",
+        Style::Strong => "1",
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+/// Takes out what a terminal would obey: control characters, and signs that turn the direction of writing. Line
+/// breaks stay where `lines` allows them, else they become spaces like tabs.
+#[must_use]
+pub fn clean(text: &str, lines: bool) -> Cow<'_, str> {
+    let is_harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(|c| is_harmful(c) && !(lines && c == '\n')) {
+        return Cow::Borrowed(text);
+    }
+    let keep = |c: char| match c {
+        '\n' if lines => Some(c),
+        '\n' | '\t' => Some(' '),
+        c if is_harmful(c) => None,
+        c => Some(c),
+    };
+    Cow::Owned(text.chars().filter_map(keep).collect())
+}
+
+/// `--export FILE`, as often as wanted.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Exports {
+    /// Write the data to a file as well, in the format of its suffix; may be repeated
+    #[arg(long = "export", value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Exports {
+    /// Finds the format of each file by its suffix, before any work is done.
+    ///
+    /// # Errors
+    /// When a suffix is not in the list.
+    pub fn formats<F: Copy>(&self, suffixes: &[(&str, F)]) -> Result<Vec<(PathBuf, F)>, Failure> {
+        self.files
+            .iter()
+            .map(|file| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+                // `.sarif.json` before `.json`.
+                let format = suffixes
+                    .iter()
+                    .filter(|(suffix, _)| name.ends_with(&format!(".{suffix}")))
+                    .max_by_key(|(suffix, _)| suffix.len());
+                match format {
+                    Some((_, format)) => Ok((file.clone(), *format)),
+                    None => {
+                        let known: Vec<String> =
+                            suffixes.iter().map(|(suffix, _)| format!("`.{suffix}`")).collect();
+                        Err(Failure::user(format!(
+                            "`{}` has no suffix that tells a format",
+                            file.display()
+                        ))
+                        .hint(format!("use one of {}", known.join(", "))))
+                    }
+                }
+            })
+            .collect()
+    }
+}
+
+/// Writes a file as a whole: under another name first, renamed when it is complete.
+///
+/// # Errors
+/// When the file cannot be written, or `write` fails.
+pub fn write_file(
+    file: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut name = file.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = file.with_file_name(name);
+    let told = || {
+        Failure::user(format!("cannot write `{}`", file.display()))
+            .hint("see whether the folder exists and may be written")
+    };
+    let result =
+        File::create(&part).map_err(|error| told().caused_by(error).into()).and_then(|created| {
+            let mut buffered = BufWriter::new(created);
+            write(&mut buffered)?;
+            buffered.flush().map_err(|error| told().caused_by(error))?;
+            Ok(fs::rename(&part, file).map_err(|error| told().caused_by(error))?)
+        });
+    if result.is_err() {
+        // Nothing half-written stays behind; where it never was created there is nothing to remove.
+        let _ = fs::remove_file(&part);
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_obey_nothing() {
+        assert_eq!(clean("plain ü", false), "plain ü");
+        assert_eq!(clean("\u{1b}[31mred\u{7}\r", false), "[31mred");
+        assert_eq!(clean("a\nb\tc", false), "a b c");
+        assert_eq!(clean("a\nb\tc", true), "a\nb c");
+        assert_eq!(clean("x\u{202e}y\u{9b}31m", false), "xy31m");
+    }
+
+    #[test]
+    fn the_longest_suffix_wins() {
+        let exports = Exports { files: vec!["a.sarif.json".into(), "b.JSON".into()] };
+        let formats = exports.formats(&[("json", 1), ("sarif.json", 2)]).unwrap();
+        assert_eq!(formats.iter().map(|(_, format)| *format).collect::<Vec<_>>(), [2, 1]);
+        assert!(Exports { files: vec!["c.xls".into()] }.formats(&[("json", 1)]).is_err());
+    }
+}
