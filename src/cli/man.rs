@@ -29,10 +29,13 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             context.output.print(&String::from_utf8_lossy(&page))?;
         }
         Some(folder) => {
-            write_pages(&folder, command.clone().name("adolake"))?;
+            write_page(&folder, "adolake", command.clone())?;
             for subcommand in command.get_subcommands() {
-                let name = format!("adolake-{}", subcommand.get_name());
-                write_pages(&folder, subcommand.clone().name(name))?;
+                write_page(
+                    &folder,
+                    &format!("adolake-{}", subcommand.get_name()),
+                    subcommand.clone(),
+                )?;
             }
             context.output.say(&format!("wrote the manual pages to `{}`", folder.display()));
         }
@@ -40,7 +43,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::CLEAN)
 }
 
-fn write_pages(folder: &Path, command: clap::Command) -> anyhow::Result<()> {
-    let file = folder.join(format!("{}.1", command.get_name()));
-    write_file(&file, |out| Ok(Man::new(command).render(out)?))
+fn write_page(folder: &Path, name: &str, command: clap::Command) -> anyhow::Result<()> {
+    let page = Man::new(command.display_name(name)).title(name);
+    write_file(&folder.join(format!("{name}.1")), |out| Ok(page.render(out)?))
 }

@@ -81,6 +81,14 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Tells whether the same might work later without a change: never, here.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        false
+    }
+}
+
 impl Hint for Error {
     fn hints(&self) -> Vec<String> {
         match self {
