@@ -1,8 +1,10 @@
 //! An evidence lake for Azure DevOps.
 
+pub mod ado;
 pub mod cli;
 pub mod config;
 pub mod event;
+pub mod extract;
 pub mod glob;
 pub mod hint;
 pub mod schema;

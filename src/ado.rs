@@ -1,0 +1,327 @@
+//! The only place that speaks HTTP to Azure DevOps.
+//!
+//! A [`Client`] belongs to one organization and one identity. It asks, [classifies](Error) what comes back, tries
+//! again what may pass, and gives every answer with the service's own time:
+//!
+//! ```text
+//! Call ──▶ Gate (one per identity) ──▶ TokenSource ──▶ HTTP ──▶ classify ──▶ Answer<T>
+//!            ▲ pauses, probes             ▲ renewed           │
+//!            └── headers of every answer ─┴── 401 ◀───────────┴──▶ retry with jitter
+//! ```
+//!
+//! - Redirects are not followed; only a 2xx that is not 203 and is JSON counts as data, 204 as no content.
+//! - Every answer that is understood only in part is an error that names the address, the object and the field.
+//! - Lists come as streams of pages, see [`Client::pages`].
+
+mod answer;
+mod auth;
+mod call;
+mod clock;
+mod error;
+mod gate;
+mod meter;
+pub mod model;
+mod page;
+mod retry;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue};
+use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
+
+use self::answer::{Failure, classify, parse, read_body};
+use self::clock::ServiceClock;
+use self::gate::Verdict;
+use self::retry::RateHeaders;
+use crate::event::{Event, Observer};
+
+pub use self::answer::Answer;
+pub use self::auth::{FixedToken, TokenSource};
+pub use self::call::{Call, Endpoints, PREVIEW, RELEASED, escaped};
+pub use self::error::Error;
+pub use self::gate::Gate;
+pub use self::meter::{Counts, Meter};
+pub use self::page::{Listed, Paging, key_of};
+pub use self::retry::Patience;
+
+/// Largest answer that is taken, bytes; a page of 1,000 pull requests has about 5 MB.
+const BODY_LIMIT: usize = 256 * 1024 * 1024;
+
+/// What a client is made of.
+#[derive(Clone)]
+pub struct Options {
+    /// Name of the organization, as the lake spells it.
+    pub organization: String,
+    /// Base addresses.
+    pub endpoints: Endpoints,
+    /// Where the token comes from.
+    pub auth: Arc<dyn TokenSource>,
+    /// The gate of the identity; organizations that are read with the same token share it.
+    pub gate: Arc<Gate>,
+    /// How patient to be.
+    pub patience: Patience,
+    /// Who is told of pauses and retries.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("organization", &self.organization)
+            .field("endpoints", &self.endpoints)
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A client of one organization; clones share connections, gate and clock.
+#[derive(Debug, Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    meter: Arc<Meter>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: Options,
+    http: reqwest::Client,
+    clock: ServiceClock,
+}
+
+/// Data of one attempt, not yet read.
+struct Received {
+    body: Option<Bytes>,
+    seen_at: DateTime<Utc>,
+    continuation: Option<String>,
+}
+
+/// What has been tried for one call.
+#[derive(Default)]
+struct Tries {
+    failed: u32,
+    throttled: u32,
+    has_renewed: bool,
+    has_flipped: bool,
+}
+
+impl Client {
+    /// Returns a client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// Fails when the HTTP client cannot be set up, as without any trusted certificates.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let mut http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .gzip(true)
+            .timeout(options.patience.timeout)
+            .connect_timeout(Duration::from_secs(20).min(options.patience.timeout))
+            .pool_idle_timeout(Duration::from_secs(90))
+            .user_agent(concat!("adolake/", env!("CARGO_PKG_VERSION")));
+        if options.endpoints.is_loopback() {
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(|source| Error::Setup { source })?;
+        let shared = Shared { options, http, clock: ServiceClock::default() };
+        Ok(Self { shared: Arc::new(shared), meter: Arc::default() })
+    }
+
+    /// Returns the same client counting into `meter`.
+    #[must_use]
+    pub fn metered(&self, meter: Arc<Meter>) -> Self {
+        Self { shared: Arc::clone(&self.shared), meter }
+    }
+
+    /// Returns where this clone counts.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// Returns the name of the organization.
+    pub fn organization(&self) -> &str {
+        &self.shared.options.organization
+    }
+
+    /// Returns the base addresses.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.shared.options.endpoints
+    }
+
+    /// Returns the time of the service: that of its latest answer, moved on; none before the first answer.
+    pub fn now(&self) -> Option<DateTime<Utc>> {
+        self.shared.clock.now()
+    }
+
+    /// Returns the time of the first answer.
+    pub fn first_answer_at(&self) -> Option<DateTime<Utc>> {
+        self.shared.clock.first()
+    }
+
+    /// Asks for one object.
+    ///
+    /// # Errors
+    /// Fails with the [`Error`] that the answer means, after as many attempts as [`Patience`] allows; no content
+    /// counts as missing.
+    pub async fn get<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, Error> {
+        self.get_if_any(call).await?.present()
+    }
+
+    /// Asks for one object that may be no more; none stands for 204, no content.
+    ///
+    /// # Errors
+    /// Fails with the [`Error`] that the answer means, after as many attempts as [`Patience`] allows.
+    pub async fn get_if_any<T: DeserializeOwned>(
+        &self,
+        mut call: Call,
+    ) -> Result<Answer<Option<T>>, Error> {
+        let mut tries = Tries::default();
+        loop {
+            let address = call.address(self.endpoints());
+            let attempt = self.attempt(&call, &address).await.and_then(|received| {
+                let value = received.body.as_ref().map(|body| parse(&address, body)).transpose()?;
+                Ok((value, received))
+            });
+            match attempt {
+                Ok((value, received)) => {
+                    return Ok(Answer {
+                        value,
+                        seen_at: received.seen_at,
+                        url: address,
+                        api_version: call.version(),
+                        raw: received.body.filter(|_| call.keeps_raw),
+                        continuation: received.continuation,
+                    });
+                }
+                Err(Failure::Final(error)) if error.is_version() && !tries.has_flipped => {
+                    tries.has_flipped = true;
+                    call.flip_version();
+                }
+                Err(failure) => self.recover(&address, failure, &mut tries).await?,
+            }
+        }
+    }
+
+    /// Sends once.
+    async fn attempt(&self, call: &Call, address: &str) -> Result<Received, Failure> {
+        let options = &self.shared.options;
+        let network = |source: reqwest::Error| {
+            let (address, timeout) = (address.to_owned(), options.patience.timeout);
+            Failure::Retry(match source.without_url() {
+                source if source.is_timeout() => Error::TimedOut { address, timeout },
+                source if source.is_body() || source.is_decode() => Error::CutOff { address },
+                source => Error::Network { address, source },
+            })
+        };
+        let permit = options.gate.enter().await;
+        let token = options.auth.header().await.map_err(Failure::Final)?;
+        let mut token = HeaderValue::from_str(token.expose_secret()).map_err(|_| {
+            let problem = "holds characters that no header takes".to_owned();
+            Failure::Final(Error::Token { problem })
+        })?;
+        token.set_sensitive(true);
+        let request = match &call.body {
+            Some(body) => self
+                .shared
+                .http
+                .post(address)
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone()),
+            None => self.shared.http.get(address),
+        };
+        self.meter.request();
+        let mut response = request
+            .header(AUTHORIZATION, token)
+            .header(ACCEPT, "application/json")
+            .header("X-TFS-FedAuthRedirect", "Suppress")
+            .send()
+            .await
+            .map_err(network)?;
+
+        let headers = response.headers().clone();
+        let status = response.status().as_u16();
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let seen_at = self.shared.clock.read(text(DATE.as_str()));
+        let rate = RateHeaders::read(&headers, seen_at);
+        let is_refused = status == 429 || (status == 503 && rate.retry_after.is_some());
+        let verdict = if is_refused { Verdict::Refused } else { Verdict::Answered };
+        if let Some(pause) = permit.observe(&rate, verdict) {
+            self.meter.throttled(pause);
+            options.observer.observe(&Event::Throttled { pause });
+        }
+        if let Some(delay) = rate.delay {
+            self.meter.throttled(delay);
+        }
+
+        let body = read_body(&mut response, BODY_LIMIT).await.map_err(network)?;
+        drop(permit);
+        let body = body.ok_or_else(|| {
+            Failure::Final(Error::TooLarge { address: address.to_owned(), limit: BODY_LIMIT })
+        })?;
+        let body = classify(address, status, &headers, body)?;
+        let seen_at = seen_at
+            .ok_or_else(|| Failure::Final(Error::Undated { address: address.to_owned() }))?;
+        let continuation =
+            text("x-ms-continuationtoken").filter(|token| !token.is_empty()).map(str::to_owned);
+        Ok(Received { body, seen_at, continuation })
+    }
+
+    /// Waits until a failed call may be tried again, or gives up.
+    async fn recover(
+        &self,
+        address: &str,
+        failure: Failure,
+        tries: &mut Tries,
+    ) -> Result<(), Error> {
+        let patience = &self.shared.options.patience;
+        let (reason, wait) = match failure {
+            Failure::Final(error) => return Err(error),
+            Failure::Throttled => {
+                tries.throttled += 1;
+                if tries.throttled >= patience.throttled_attempts {
+                    let (address, attempts) = (address.to_owned(), tries.throttled);
+                    return Err(Error::Throttled { address, attempts });
+                }
+                // The gate makes everybody wait, this call included.
+                ("asked to come back later".to_owned(), Duration::ZERO)
+            }
+            Failure::SignedOut(error) => {
+                if tries.has_renewed {
+                    return Err(error);
+                }
+                tries.has_renewed = true;
+                let is_new = self.shared.options.auth.renewed().await?;
+                let wait = if is_new { Duration::ZERO } else { patience.backoff(1) };
+                ("looks signed out".to_owned(), wait)
+            }
+            Failure::Retry(error) => {
+                tries.failed += 1;
+                if tries.failed >= patience.attempts {
+                    return Err(counted(error, tries.failed));
+                }
+                (error.to_string(), patience.backoff(tries.failed))
+            }
+        };
+        self.meter.retry();
+        self.shared.options.observer.observe(&Event::Retried {
+            url: address.to_owned(),
+            attempt: tries.failed + tries.throttled + u32::from(tries.has_renewed),
+            reason,
+        });
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+fn counted(error: Error, attempts: u32) -> Error {
+    match error {
+        Error::Server { address, status, message, .. } => {
+            Error::Server { address, status, attempts, message }
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,49 @@
+//! The clock of the service, read from the `Date` headers of its answers.
+//!
+//! Nothing that is stored depends on the clock of this machine. An answer without the header gets the time of the
+//! latest one that had it, moved on by the monotonic clock; before the first such answer there is no time at all.
+
+use std::sync::Mutex;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
+
+#[derive(Debug, Default)]
+pub(super) struct ServiceClock {
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    first: DateTime<Utc>,
+    latest: DateTime<Utc>,
+    at: Instant,
+}
+
+impl ServiceClock {
+    /// Takes the header of an answer and returns the time of that answer.
+    pub(super) fn read(&self, header: Option<&str>) -> Option<DateTime<Utc>> {
+        let date = header.and_then(|text| DateTime::parse_from_rfc2822(text).ok());
+        let Some(date) = date.map(|date| date.to_utc()) else { return self.now() };
+        let mut known = self.lock();
+        let first = known.map_or(date, |known| known.first);
+        *known = Some(Known { first, latest: date, at: Instant::now() });
+        Some(date)
+    }
+
+    /// Returns the time of the service as far as it can be told.
+    pub(super) fn now(&self) -> Option<DateTime<Utc>> {
+        let known = (*self.lock())?;
+        let passed = TimeDelta::from_std(known.at.elapsed()).unwrap_or_default();
+        known.latest.checked_add_signed(passed)
+    }
+
+    /// Returns the time of the first dated answer.
+    pub(super) fn first(&self) -> Option<DateTime<Utc>> {
+        self.lock().map(|known| known.first)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
