@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::exit::Exit;
 use self::output::{Output, When};
+use self::signal::OnSignal;
 use crate::config::{Config, Environment, Error, Loader, env};
 
 /// An evidence lake for Azure DevOps: incremental extraction into Delta tables, and SQL checks that show their evidence
@@ -59,11 +60,23 @@ struct Global {
     /// Tell nothing but data and errors
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// Colours: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
     color: When,
-    /// Lines that change while work goes on
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// Progress while work goes on: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
     progress: When,
 }
 
@@ -90,10 +103,9 @@ impl Command {
         }
     }
 
-    /// Tells whether the command itself looks at [`Context::shutdown`] and ends in good order; any other is dropped
-    /// where it stands when a signal comes.
-    fn ends_in_order(&self) -> bool {
-        false
+    /// Tells what becomes of the command when SIGINT or SIGTERM comes.
+    fn on_signal(&self) -> OnSignal {
+        OnSignal::Drop
     }
 }
 

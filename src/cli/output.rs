@@ -226,6 +226,12 @@ pub struct Exports {
 }
 
 impl Exports {
+    /// Tells whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Finds the format of each file by its suffix, before any work is done.
     ///
     /// # Errors

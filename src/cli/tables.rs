@@ -9,6 +9,7 @@ use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{Exports, Style, paint, write_file};
+use crate::hint::nearest;
 use crate::schema::{Catalog, Column, Kind, Table};
 
 /// Arguments.
@@ -68,19 +69,10 @@ fn find(catalog: &Catalog, name: &str) -> Result<Arc<Table>, Failure> {
         return Ok(Arc::clone(table));
     }
     let failure = Failure::user(format!("there is no table `{name}`"));
-    Err(match nearest(catalog, name) {
+    Err(match nearest(name, catalog.tables().map(|table| table.name.as_str())) {
         Some(nearest) => failure.hint(format!("did you mean `{nearest}`?")),
         None => failure.hint("`adolake tables` lists them all"),
     })
-}
-
-fn nearest<'c>(catalog: &'c Catalog, name: &str) -> Option<&'c str> {
-    catalog
-        .tables()
-        .map(|table| (strsim::damerau_levenshtein(name, &table.name), table.name.as_str()))
-        .filter(|(distance, known)| *distance <= 1 + known.len() / 3)
-        .min()
-        .map(|(_, known)| known)
 }
 
 fn list_text(catalog: &Catalog, colors: bool) -> String {

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use super::error::{Place, Problem};
 use super::fields::{Field, Kind};
 use super::node::{Node, Value};
+use crate::hint::nearest;
 
 /// A text with the place where it was written.
 #[derive(Debug, Clone)]
@@ -265,16 +266,6 @@ fn is_variable(node: &Node) -> bool {
     matches!(node.place, Place::Variable(_))
 }
 
-/// Returns the known word that is most likely meant.
-pub(super) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    let word = word.to_lowercase().replace('_', "-");
-    known
-        .map(|candidate| (strsim::damerau_levenshtein(&word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().max(word.len()) / 4)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
 /// Joins words for a message.
 pub(super) fn list<'w>(words: impl Iterator<Item = &'w str>) -> String {
     words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
@@ -333,13 +324,5 @@ mod tests {
         }
         assert_eq!(format_duration(Duration::from_secs(86_400 * 14)), "14d");
         assert_eq!(format_duration(Duration::from_secs(5_400)), "90m");
-    }
-
-    #[test]
-    fn the_nearest_word_is_near() {
-        let words = ["url", "keep-versions", "options"];
-        assert_eq!(nearest("ulr", words.into_iter()), Some("url"));
-        assert_eq!(nearest("keep_versions", words.into_iter()), Some("keep-versions"));
-        assert_eq!(nearest("zebra", words.into_iter()), None);
     }
 }
