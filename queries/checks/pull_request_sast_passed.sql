@@ -1,0 +1,22 @@
+-- id: pull_request_sast_passed
+-- title: Every merged pull request passed static analysis
+-- severity: high
+-- controls: SOC2 CC7.1, CC8.1; ISO27001 A.8.28, A.8.29; PCI-DSS 6.2.3; NIST SSDF PW.7
+-- reads: evidence_verdicts
+-- params: start_at timestamp; period_from timestamp; period_to timestamp; as_of timestamp; profile text
+-- rationale: A flaw that a scanner would have shown reaches production when nobody runs it on the final code.
+-- remediation: Add a build validation policy that runs the scanner on every pull request, and wait for it before completing.
+
+with
+-- one row per pull request merged in the period, and per repository without a production branch pattern
+verdicts as (
+    select * from evidence_verdicts
+    where kind = 'sast'
+        and profile = $profile
+        and (merged_at is null or (merged_at >= greatest($start_at, $period_from) and merged_at <= least($period_to, $as_of)))
+)
+select
+    organization, project, repository_id, repository, branch, pull_request_id,
+    subject, resource_url, status, reason_code, reason, flags, evidence_json
+from verdicts
+order by organization, project, repository, branch, pull_request_id, repository_id
