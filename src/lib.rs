@@ -1,6 +1,7 @@
 //! An evidence lake for Azure DevOps.
 
 pub mod ado;
+pub mod checks;
 pub mod cli;
 pub mod config;
 pub mod event;

@@ -1,0 +1,33 @@
+//! Checks: questions in SQL whose rows are verdicts.
+//!
+//! ```text
+//! queries/*.sql ──▶ catalog (header, reads, parameters checked)
+//!                      │
+//! lake tables ─┐       ▼
+//! settings  ───┴─▶ views ──▶ evaluate ──▶ contract ──▶ findings ──▶ store, report
+//! ```
+//!
+//! What a verdict means stands in the queries alone; this stage binds values, enforces the contract of columns and
+//! rows, and stores what changed.
+
+mod catalog;
+mod contract;
+mod error;
+mod evaluate;
+mod finding;
+mod functions;
+mod header;
+mod params;
+mod settings;
+mod views;
+
+pub use self::catalog::{Queries, Query};
+pub use self::error::Error;
+pub use self::evaluate::evaluate;
+pub use self::finding::{COLUMNS, Counts, Finding, Findings, Status};
+pub use self::header::{Header, Param, ParamKind, QueryKind, Severity};
+pub use self::params::{Parameters, Period};
+pub use self::settings::{Repository, resolve};
+pub use self::views::{
+    SETTINGS_TABLES, SettingsRows, prepare, register, register_in_force, register_views,
+};

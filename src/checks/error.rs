@@ -1,0 +1,195 @@
+//! What can go wrong between a query file and its verdicts.
+
+use std::path::PathBuf;
+
+use datafusion::error::DataFusionError;
+
+use crate::hint::Hint;
+
+/// A failure of the check stage.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The comment header of a query file is not as it should be.
+    #[error("{file}:{line}: {problem}")]
+    Header {
+        /// The query file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A query file breaks a rule for queries.
+    #[error("{file}: {problem}")]
+    Rule {
+        /// The query file.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A query cannot be parsed, planned or run.
+    #[error("{place}: {message}")]
+    Query {
+        /// The query file, with the line where it is known.
+        place: String,
+        /// What the query engine says, in one line.
+        message: String,
+        /// The query engine's own error.
+        #[source]
+        source: Box<DataFusionError>,
+    },
+    /// Views that read each other in a circle.
+    #[error("views read each other in a circle: {}", ids.join(" -> "))]
+    Circle {
+        /// The views on the circle, the first one repeated at the end.
+        ids: Vec<String>,
+    },
+    /// A folder or file of queries cannot be read.
+    #[error("cannot read queries from `{path}`")]
+    Folder {
+        /// Folder or file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A folder of queries holds none.
+    #[error("`{path}` holds neither `checks/*.sql` nor `views/*.sql`")]
+    NoQueries {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A check that was asked for does not exist.
+    #[error("there is no check `{id}`")]
+    NoCheck {
+        /// What was asked for.
+        id: String,
+        /// The checks that exist.
+        known: Vec<String>,
+    },
+    /// A parameter has no value, or one that does not fit its type.
+    #[error("parameter `{name}`: {problem}")]
+    Param {
+        /// Name without the `$`.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The rows of a check break the contract of checks.
+    #[error("{file}: {problem}")]
+    Contract {
+        /// The query file.
+        file: String,
+        /// What is wrong, naming the column or resource.
+        problem: String,
+    },
+    /// The evidence file of a registered exception cannot be read.
+    #[error("cannot read the evidence file `{path}` of exception `{pattern}`")]
+    Evidence {
+        /// `match` of the exception.
+        pattern: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The query engine failed outside any query file.
+    #[error("{doing}")]
+    Engine {
+        /// What was being tried.
+        doing: String,
+        /// Why.
+        #[source]
+        source: Box<DataFusionError>,
+    },
+    /// The catalog of tables does not fit.
+    #[error("the table catalog does not fit")]
+    Schema(#[source] crate::schema::Error),
+}
+
+impl Error {
+    /// Tells whether trying again later may help; nothing here is of that kind but the reading of tables.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Query { source, .. } | Self::Engine { source, .. }
+                if matches!(source.find_root(), DataFusionError::ObjectStore(_) | DataFusionError::IoError(_))
+        )
+    }
+
+    /// Wraps an error of the query engine, with the line that its diagnostic or its parser names.
+    pub(crate) fn query(file: &str, source: DataFusionError) -> Self {
+        let message = one_line(&source);
+        let place = match line_of(&source, &message) {
+            Some(line) => format!("{file}:{line}"),
+            None => file.to_owned(),
+        };
+        Self::Query { place, message, source: Box::new(source) }
+    }
+
+    pub(crate) fn engine(doing: impl Into<String>) -> impl FnOnce(DataFusionError) -> Self {
+        let doing = doing.into();
+        move |source| Self::Engine { doing, source: Box::new(source) }
+    }
+}
+
+impl Hint for Error {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Header { .. } => vec![
+                "a query opens with `-- key: value` lines; copy the header of a file in `queries/`"
+                    .to_owned(),
+            ],
+            Self::Rule { .. } | Self::Contract { .. } => {
+                vec!["README.md says what a query must return and may read".to_owned()]
+            }
+            Self::Query { .. } => vec![
+                "`adolake tables` lists tables and columns, `adolake sql` tries a query".to_owned(),
+            ],
+            Self::Circle { .. } => vec!["take one of the views out of the other's `from`".to_owned()],
+            Self::Folder { .. } | Self::NoQueries { .. } => vec![
+                "`--queries` takes a folder laid out as `queries/` in the source: `checks/` and `views/`"
+                    .to_owned(),
+            ],
+            Self::NoCheck { id, known } => {
+                let nearest = known
+                    .iter()
+                    .map(|other| (strsim::jaro_winkler(id, other), other))
+                    .max_by(|a, b| a.0.total_cmp(&b.0))
+                    .filter(|(likeness, _)| *likeness > 0.7);
+                let mut hints: Vec<String> =
+                    nearest.map(|(_, other)| format!("did you mean `{other}`")).into_iter().collect();
+                hints.push(format!("checks are {}", known.join(", ")));
+                hints
+            }
+            Self::Param { name, .. } => vec![format!("give it with `--set {name}=VALUE`")],
+            Self::Evidence { .. } => {
+                vec!["correct `evidence` of the exception, or give an address".to_owned()]
+            }
+            Self::Engine { .. } | Self::Schema(_) => Vec::new(),
+        }
+    }
+}
+
+/// The message of the innermost error, without the engine's prefixes, on one line.
+fn one_line(error: &DataFusionError) -> String {
+    let root = error.find_root();
+    let text = root.strip_backtrace();
+    let text = text
+        .trim_start_matches("SQL error: ")
+        .trim_start_matches("Error during planning: ")
+        .trim_start_matches("Schema error: ");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The line that the diagnostic names, else the one in the parser's `at Line: 3, Column: 5`.
+fn line_of(error: &DataFusionError, message: &str) -> Option<u64> {
+    if let Some(span) = error.diagnostic().and_then(|diagnostic| diagnostic.span) {
+        return Some(span.start.line);
+    }
+    let (_, after) = message.split_once("Line: ")?;
+    after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}

@@ -1,0 +1,40 @@
+//! Runs one check on a session: binds its parameters, sorts its rows, enforces the contract.
+
+use datafusion::dataframe::DataFrame;
+use datafusion::prelude::{SessionContext, ident};
+
+use super::catalog::Query;
+use super::contract::{check_columns, check_rows};
+use super::error::Error;
+use super::finding::Findings;
+use super::params::Parameters;
+use super::views::plan;
+
+/// The order of findings within a check, nulls first.
+const ORDER: [&str; 6] =
+    ["organization", "project", "repository", "branch", "pull_request_id", "repository_id"];
+
+/// Judges every resource of a check; tables, settings and views must be registered.
+///
+/// # Errors
+/// Fails when the query cannot be planned or run, when a parameter has no value, and when the rows break the
+/// contract; each names the file.
+pub async fn evaluate(
+    context: &SessionContext,
+    check: &Query,
+    parameters: &Parameters,
+) -> Result<Findings, Error> {
+    let values = parameters.of(check)?;
+    let plan = plan(context, check).await?;
+    check_columns(&check.file, plan.schema().as_arrow())?;
+    let failed = |source| Error::query(&check.file, source);
+    let order = ORDER.map(|column| ident(column).sort(true, true)).to_vec();
+    let batches = DataFrame::new(context.state(), plan)
+        .with_param_values(values)
+        .and_then(|frame| frame.sort(order))
+        .map_err(failed)?
+        .collect()
+        .await
+        .map_err(failed)?;
+    check_rows(&check.file, check.id(), batches)
+}
