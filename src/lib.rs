@@ -8,5 +8,6 @@ pub mod event;
 pub mod extract;
 pub mod glob;
 pub mod hint;
+pub mod lake;
 pub mod schema;
 pub mod window;

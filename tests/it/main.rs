@@ -1,4 +1,5 @@
 //! The one integration-test binary.
 
+mod lake;
 mod queries;
 mod support;

@@ -1,0 +1,276 @@
+//! What can go wrong in the lake.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use deltalake::DeltaTableError;
+
+use crate::hint::Hint;
+use crate::schema;
+
+/// A lake that cannot be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address of the lake, or an option for it, cannot be used.
+    #[error("cannot use lake address `{url}`: {problem}")]
+    Location {
+        /// Address as configured, without secrets.
+        url: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The lake, or a folder above it, is a file.
+    #[error("the lake cannot be at `{}`: it is not a folder", path.display())]
+    NotAFolder {
+        /// The file in the way.
+        path: PathBuf,
+    },
+    /// The storage refuses to write.
+    #[error("cannot write to `{place}`")]
+    NotWritable {
+        /// Table or address.
+        place: String,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// The storage refuses the signed-in identity.
+    #[error("no access to `{place}`")]
+    NoAccess {
+        /// Table or address.
+        place: String,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// The storage failed.
+    #[error("cannot {doing} `{place}`")]
+    Storage {
+        /// What was tried, e.g. `read`.
+        doing: &'static str,
+        /// Table, file or address.
+        place: String,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// Something that is not a table of adolake stands where a table belongs.
+    #[error("`{place}` is not a table of adolake: {problem}")]
+    Foreign {
+        /// Address of the table.
+        place: String,
+        /// What was found.
+        problem: String,
+    },
+    /// The table was written by a newer adolake.
+    #[error("table `{table}` was written by a newer adolake: {problem}")]
+    Newer {
+        /// Table.
+        table: String,
+        /// Higher schema version or unknown column.
+        problem: String,
+    },
+    /// A stored column cannot be read as the schema says.
+    #[error("table `{table}`: {problem}")]
+    Incompatible {
+        /// Table.
+        table: String,
+        /// Which column, what is stored, what is expected.
+        problem: String,
+    },
+    /// Another tool changed the table into something adolake does not write.
+    #[error("table `{table}` was changed by another tool: {problem}")]
+    Changed {
+        /// Table.
+        table: String,
+        /// What adolake cannot follow.
+        problem: String,
+    },
+    /// Rows do not fit the schema, or a folder of schemas is wrong.
+    #[error(transparent)]
+    Schema(schema::Error),
+    /// A caller asked for something that its table cannot do.
+    #[error("table `{table}` cannot be written: {problem}")]
+    Misuse {
+        /// Table.
+        table: String,
+        /// What is wrong with the rows.
+        problem: String,
+    },
+    /// The log of a table cannot be read.
+    #[error("cannot read the log of table `{table}`")]
+    Log {
+        /// Table.
+        table: String,
+        /// Why.
+        source: Box<DeltaTableError>,
+    },
+    /// A data file cannot be read or written.
+    #[error("cannot {doing} data file `{file}` of table `{table}`")]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// Table.
+        table: String,
+        /// Path within the table.
+        file: String,
+        /// Why.
+        source: parquet::errors::ParquetError,
+    },
+    /// Other runs kept committing to the table in between.
+    #[error(
+        "gave up writing to table `{table}` after {attempts} attempts: other runs keep writing to it"
+    )]
+    Contention {
+        /// Table.
+        table: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The past that was asked for is gone.
+    #[error("the lake does not reach back to {at}: the oldest state kept is of {oldest}")]
+    TooOld {
+        /// The instant asked for.
+        at: DateTime<Utc>,
+        /// The oldest instant that every table can answer for.
+        oldest: DateTime<Utc>,
+    },
+    /// A stored version of a table is gone.
+    #[error("version {version} of table `{table}` is gone")]
+    VersionGone {
+        /// Table.
+        table: String,
+        /// Version.
+        version: i64,
+    },
+    /// A query on the lake failed.
+    #[error("cannot {doing}")]
+    Query {
+        /// What was tried.
+        doing: String,
+        /// Why.
+        source: Box<datafusion::error::DataFusionError>,
+    },
+}
+
+impl Error {
+    /// Names what the storage refused, telling apart what the user can mend.
+    pub(crate) fn storage(
+        doing: &'static str,
+        place: impl Into<String>,
+        source: object_store::Error,
+    ) -> Self {
+        let place = place.into();
+        match source {
+            object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. } => {
+                if doing == "write" {
+                    Self::NotWritable { place, source }
+                } else {
+                    Self::NoAccess { place, source }
+                }
+            }
+            _ => match io_kind(&source) {
+                Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+                    if doing == "write" =>
+                {
+                    Self::NotWritable { place, source }
+                }
+                Some(ErrorKind::PermissionDenied) => Self::NoAccess { place, source },
+                Some(ErrorKind::NotADirectory) => Self::NotAFolder { path: place.into() },
+                _ => Self::Storage { doing, place, source },
+            },
+        }
+    }
+
+    /// Names what went wrong in the log, unwrapping failures of the storage below it.
+    pub(crate) fn log(table: &str, place: &str, source: DeltaTableError) -> Self {
+        match source {
+            DeltaTableError::ObjectStore { source } => Self::storage("read", place, source),
+            source => Self::Log { table: table.to_owned(), source: Box::new(source) },
+        }
+    }
+
+    /// Returns whether the same call may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Contention { .. } => true,
+            Self::Storage { source, .. } => !matches!(
+                source,
+                object_store::Error::NotFound { .. }
+                    | object_store::Error::InvalidPath { .. }
+                    | object_store::Error::NotSupported { .. }
+                    | object_store::Error::NotImplemented { .. }
+                    | object_store::Error::UnknownConfigurationKey { .. }
+            ),
+            Self::Location { .. }
+            | Self::NotAFolder { .. }
+            | Self::NotWritable { .. }
+            | Self::NoAccess { .. }
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::Incompatible { .. }
+            | Self::Changed { .. }
+            | Self::Schema(_)
+            | Self::Misuse { .. }
+            | Self::Log { .. }
+            | Self::File { .. }
+            | Self::TooOld { .. }
+            | Self::VersionGone { .. }
+            | Self::Query { .. } => false,
+        }
+    }
+}
+
+/// Finds the operating system's word for a failure.
+fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return Some(io.kind());
+        }
+        next = error.source();
+    }
+    None
+}
+
+impl Hint for Error {
+    fn hints(&self) -> Vec<String> {
+        let hint: String = match self {
+            Self::Location { .. } => {
+                "set `lake.url` to a folder, or to s3://…, az://…, abfss://… or gs://…, and `lake.options` to what that store needs".into()
+            }
+            Self::NotAFolder { path } => {
+                format!("set `lake.url` to another folder, or move `{}` away", path.display())
+            }
+            Self::NotWritable { .. } => {
+                "give the identity that runs adolake the right to write there, or set `lake.url` to another place".into()
+            }
+            Self::NoAccess { .. } => {
+                "check the credentials of the storage (`lake.options`) and their right to read there".into()
+            }
+            Self::Foreign { .. } => {
+                "move it away, or set `lake.url` to a place that adolake has for itself".into()
+            }
+            Self::Newer { .. } => "update adolake to the version that wrote it".into(),
+            Self::Incompatible { table, .. } => {
+                format!("move the folder of `{table}` away and sync it again with `--full`")
+            }
+            Self::Changed { .. } => {
+                "let only adolake write its tables; read them elsewhere, or copy them with `adolake publish`".into()
+            }
+            Self::Schema(source) => return source.hints(),
+            Self::Storage { .. } => "check that the storage can be reached, and try again".into(),
+            Self::Contention { .. } => "let the other runs finish, and try again".into(),
+            Self::TooOld { oldest, .. } => {
+                format!("ask for {} or later; `lake.keep-versions` sets how far back the lake reaches", oldest.to_rfc3339())
+            }
+            Self::VersionGone { .. } => {
+                "`lake.keep-versions` sets how far back the lake reaches".into()
+            }
+            Self::Log { .. } | Self::File { .. } => {
+                "if files of the lake were deleted or changed by hand, restore them; else try again".into()
+            }
+            Self::Misuse { .. } | Self::Query { .. } => return Vec::new(),
+        };
+        vec![hint]
+    }
+}

@@ -1,0 +1,409 @@
+//! The log of one table: which files are live at a version, and how a new version comes about.
+//!
+//! The first look goes through delta-rs (checkpoints, replay); from then on each commit, our own or another's, is
+//! applied to the snapshot in memory, so that a write costs one look for a newer commit and one conditional put.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use deltalake::kernel::transaction::TransactionError;
+use deltalake::kernel::{Action, CommitInfo, Metadata, Protocol};
+use deltalake::logstore::{
+    CommitOrBytes, LogStoreRef, StorageConfig, default_logstore, get_actions,
+};
+use deltalake::{DeltaTable, DeltaTableError};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStore;
+use parquet::errors::ParquetError;
+use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
+
+use super::error::Error;
+use super::evolve::{self, Fit};
+use super::file::DataFile;
+use super::store::Place;
+use crate::schema::Table;
+
+/// After so many commits the log gets a checkpoint.
+pub(crate) const CHECKPOINT_INTERVAL: u64 = 10;
+
+/// The name under which a commit carries its own id, to be known again after an unclear answer.
+const COMMIT_ID: &str = "adolakeCommit";
+
+/// A table at one version.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) version: u64,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) fit: Fit,
+    /// Live files by path.
+    pub(crate) files: BTreeMap<String, Arc<DataFile>>,
+    /// Application transactions seen since the first look.
+    fences: HashMap<String, i64>,
+    /// `commitInfo.timestamp` of the newest commit seen, milliseconds.
+    timestamp: i64,
+}
+
+/// The log of a table, and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) table: Arc<Table>,
+    pub(crate) place: Place,
+    keep_versions: Duration,
+    log_store: LogStoreRef,
+    known: Mutex<Option<Known>>,
+    writer: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// The table as delta-rs last loaded it; a version at or before `now`.
+    base: DeltaTable,
+    now: Arc<Snapshot>,
+}
+
+/// What came of an attempt to commit.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The new version.
+    Committed(u64),
+    /// Somebody else took the version; nothing was changed.
+    Lost,
+}
+
+impl Log {
+    pub(crate) fn new(table: &Arc<Table>, place: Place, keep_versions: Duration) -> Self {
+        let log_store = default_logstore(
+            Arc::clone(&place.store),
+            Arc::clone(&place.root),
+            &place.url,
+            &StorageConfig::default(),
+        );
+        let table = Arc::clone(table);
+        Self {
+            table,
+            place,
+            keep_versions,
+            log_store,
+            known: Mutex::default(),
+            writer: Mutex::default(),
+        }
+    }
+
+    /// Waits until no other task of this process writes the table.
+    pub(crate) async fn lock(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().await
+    }
+
+    /// Returns the newest version, or none where there is no table.
+    pub(crate) async fn latest(&self) -> Result<Option<Arc<Snapshot>>, Error> {
+        let mut known = self.known.lock().await;
+        if known.is_none() {
+            *known = self.load(None).await?;
+        }
+        let Some(known) = known.as_mut() else { return Ok(None) };
+        while let Some(actions) = self.read_commit(known.now.version + 1).await? {
+            let now = self.apply(&known.now, &actions)?;
+            known.now = Arc::new(now);
+        }
+        Ok(Some(Arc::clone(&known.now)))
+    }
+
+    /// Returns an older version.
+    pub(crate) async fn at(&self, version: u64) -> Result<Arc<Snapshot>, Error> {
+        if let Some(known) = self.known.lock().await.as_ref()
+            && known.now.version == version
+        {
+            return Ok(Arc::clone(&known.now));
+        }
+        let gone = || Error::VersionGone {
+            table: self.table.name.clone(),
+            version: i64::try_from(version).unwrap_or(i64::MAX),
+        };
+        match self.load(Some(version)).await {
+            Ok(Some(known)) if known.now.version == version => Ok(known.now),
+            Ok(_) | Err(Error::Log { .. }) => Err(gone()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn load(&self, version: Option<u64>) -> Result<Option<Known>, Error> {
+        if !self.exists().await? {
+            return Ok(None);
+        }
+        let mut base = DeltaTable::new(Arc::clone(&self.log_store));
+        let loaded = match version {
+            Some(version) => base.load_version(version).await,
+            None => base.load().await,
+        };
+        match loaded {
+            Ok(()) => {}
+            Err(DeltaTableError::NotATable(_)) => return Ok(None),
+            Err(error) => return Err(self.unreadable(error)),
+        }
+        let state = base.snapshot().map_err(|error| self.unreadable(error))?;
+        let (protocol, metadata) = (state.protocol(), state.metadata());
+        let fit = self.compare(protocol, metadata)?;
+        let mut files = BTreeMap::new();
+        for view in state.log_data().iter() {
+            if view.deletion_vector_descriptor().is_some() {
+                return Err(self.changed("it has deletion vectors"));
+            }
+            let path = view.path().into_owned();
+            let stats = view.stats();
+            let file = DataFile::new(
+                &self.table,
+                path.clone(),
+                view.size(),
+                &view.partition_values_map(),
+                stats.as_deref(),
+            );
+            files.insert(path, Arc::new(file));
+        }
+        let version = state.version();
+        let metadata = Arc::new(metadata.clone());
+        let now = Snapshot { version, metadata, fit, files, fences: HashMap::new(), timestamp: 0 };
+        Ok(Some(Known { base, now: Arc::new(now) }))
+    }
+
+    /// Reads a commit; none where there is no such version yet.
+    pub(crate) async fn read_commit(&self, version: u64) -> Result<Option<Vec<Action>>, Error> {
+        match self.log_store.read_commit_entry(version).await {
+            Ok(Some(bytes)) => {
+                get_actions(version, &bytes).map(Some).map_err(|error| self.unreadable(error))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.unreadable(error)),
+        }
+    }
+
+    fn apply(&self, before: &Snapshot, actions: &[Action]) -> Result<Snapshot, Error> {
+        let mut after = Snapshot { version: before.version + 1, ..before.clone() };
+        let protocol = actions.iter().find_map(|action| match action {
+            Action::Protocol(protocol) => Some(protocol.clone()),
+            _ => None,
+        });
+        let protocol = protocol.map_or_else(|| evolve::protocol(&self.table), Ok)?;
+        for action in actions {
+            match action {
+                Action::Metadata(metadata) => {
+                    after.fit = self.compare(&protocol, metadata)?;
+                    after.metadata = Arc::new(metadata.clone());
+                }
+                Action::Protocol(protocol) => {
+                    self.compare(protocol, &after.metadata)?;
+                }
+                Action::Add(add) => {
+                    if add.deletion_vector.is_some() {
+                        return Err(self.changed("it has deletion vectors"));
+                    }
+                    let (partition, stats) = (&add.partition_values, add.stats.as_deref());
+                    let file =
+                        DataFile::new(&self.table, add.path.clone(), add.size, partition, stats);
+                    after.files.insert(add.path.clone(), Arc::new(file));
+                }
+                Action::Remove(remove) => {
+                    after.files.remove(&remove.path);
+                }
+                Action::Txn(fence) => {
+                    after.fences.insert(fence.app_id.clone(), fence.version);
+                }
+                Action::CommitInfo(info) => {
+                    after.timestamp = info.timestamp.unwrap_or(after.timestamp)
+                }
+                Action::Cdc(_) | Action::DomainMetadata(_) => {}
+            }
+        }
+        Ok(after)
+    }
+
+    fn compare(&self, protocol: &Protocol, metadata: &Metadata) -> Result<Fit, Error> {
+        evolve::compare(&self.table, &self.place.name, self.keep_versions, protocol, metadata)
+    }
+
+    /// Returns the value of a fence at the snapshot; 0 where it was never set.
+    pub(crate) async fn fence(&self, snapshot: &Snapshot, app_id: &str) -> Result<i64, Error> {
+        if let Some(version) = snapshot.fences.get(app_id) {
+            return Ok(*version);
+        }
+        // No commit after the base set it, so the base knows.
+        let known = self.known.lock().await;
+        let Some(known) = known.as_ref() else { return Ok(0) };
+        let state = known.base.snapshot().map_err(|error| self.unreadable(error))?;
+        let version = state.transaction_version(&self.log_store, app_id).await;
+        version.map(|version| version.unwrap_or(0)).map_err(|error| self.unreadable(error))
+    }
+
+    /// Tries to make `actions` the version after `base`; the first version where there is none.
+    pub(crate) async fn commit(
+        &self,
+        base: Option<&Snapshot>,
+        mut info: CommitInfo,
+        mut actions: Vec<Action>,
+    ) -> Result<Outcome, Error> {
+        let version = base.map_or(0, |base| base.version + 1);
+        let id = Uuid::new_v4().to_string();
+        // Readers find versions by this time: it must not run backwards.
+        let last = match base {
+            Some(base) if base.timestamp == 0 => self.timestamp(base.version).await.unwrap_or(0),
+            Some(base) => base.timestamp,
+            None => 0,
+        };
+        let now = Utc::now().timestamp_millis().max(last);
+        info.timestamp = Some(now);
+        info.read_version = base.map(|base| base.version);
+        info.engine_info = Some(concat!("adolake/", env!("CARGO_PKG_VERSION")).to_owned());
+        info.info.insert(COMMIT_ID.to_owned(), id.clone().into());
+        actions.insert(0, Action::CommitInfo(info));
+        let lines: Result<Vec<String>, _> = actions.iter().map(serde_json::to_string).collect();
+        let lines = lines.map_err(|error| self.unreadable(error.into()))?;
+        let entry = CommitOrBytes::LogBytes(lines.join("\n").into());
+        let put = self.log_store.write_commit_entry(version, entry, Uuid::new_v4()).await;
+        if let Err(error) = put {
+            // A put that was repeated on its way may have landed the first time.
+            let landed = self.read_commit(version).await;
+            if !landed.is_ok_and(|actions| actions.is_some_and(|actions| is_ours(&actions, &id))) {
+                return match error {
+                    TransactionError::VersionAlreadyExists(_) => Ok(Outcome::Lost),
+                    TransactionError::ObjectStore { source } => {
+                        Err(Error::storage("write", self.place.name.clone(), source))
+                    }
+                    other => Err(self.unreadable(other.into())),
+                };
+            }
+        }
+        self.advance(version, &actions).await;
+        Ok(Outcome::Committed(version))
+    }
+
+    /// Takes note of an own commit; what fails here costs the next call a fresh look, and nothing else.
+    async fn advance(&self, version: u64, actions: &[Action]) {
+        let mut known = self.known.lock().await;
+        let applied = match known.as_mut() {
+            Some(known) if known.now.version + 1 == version => {
+                self.apply(&known.now, actions).map(|now| {
+                    known.now = Arc::new(now);
+                })
+            }
+            // Another task has seen the commit already.
+            Some(known) if known.now.version >= version => Ok(()),
+            _ => self.load(None).await.map(|loaded| *known = loaded),
+        };
+        if applied.is_err() {
+            *known = None;
+        }
+        if (version + 1).is_multiple_of(CHECKPOINT_INTERVAL)
+            && let Some(known) = known.as_mut()
+            && let Err(error) = self.checkpoint(&mut known.base, version).await
+        {
+            tracing::warn!(table = self.table.name, version, %error, "no checkpoint was written");
+        }
+    }
+
+    async fn checkpoint(&self, base: &mut DeltaTable, version: u64) -> Result<(), DeltaTableError> {
+        if base.version().is_none_or(|known| known < version) {
+            base.update_incremental(Some(version)).await?;
+        }
+        deltalake::checkpoints::create_checkpoint(base, None).await
+    }
+
+    /// Checks that a new table finds its place empty, but for what a killed first write left behind.
+    pub(crate) async fn check_vacant(&self) -> Result<(), Error> {
+        let listing = self.place.store.list_with_delimiter(None).await;
+        let listing =
+            listing.map_err(|source| Error::storage("read", self.place.name.clone(), source))?;
+        let first = self.table.partition_names().first().map(|name| format!("{name}="));
+        let folders = listing.common_prefixes.iter().filter_map(|path| path.filename());
+        let is_own = |name: &str| {
+            name == "_delta_log"
+                || first.as_ref().is_some_and(|first| name.starts_with(first.as_str()))
+        };
+        let mut strange: Vec<&str> = folders.filter(|name| !is_own(name)).collect();
+        let files = listing.objects.iter().filter_map(|file| file.location.filename());
+        strange.extend(files.filter(|name| first.is_some() || !name.ends_with(".parquet")));
+        match strange.first() {
+            Some(found) => Err(Error::Foreign {
+                place: self.place.name.clone(),
+                problem: format!("it has no `_delta_log`, and holds `{found}`"),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the versions whose commits are kept, oldest first.
+    pub(crate) async fn kept_versions(&self) -> Result<Vec<u64>, Error> {
+        let mut versions: Vec<u64> = self.log_files().try_collect().await?;
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    /// Returns whether there is a log with at least one commit.
+    async fn exists(&self) -> Result<bool, Error> {
+        Ok(self.log_files().try_next().await?.is_some())
+    }
+
+    /// Lists the commits, as versions.
+    fn log_files(&self) -> BoxStream<'_, Result<u64, Error>> {
+        let files = self.place.store.list(Some(&object_store::path::Path::from("_delta_log")));
+        let versions = files.filter_map(move |file| async move {
+            match file {
+                Ok(file) => {
+                    let name = file.location.filename()?.strip_suffix(".json")?;
+                    (name.len() == 20).then(|| name.parse().ok()).flatten().map(Ok)
+                }
+                Err(object_store::Error::NotFound { .. }) => None,
+                Err(source) => Some(Err(Error::storage("read", self.place.name.clone(), source))),
+            }
+        });
+        versions.boxed()
+    }
+
+    /// Returns `commitInfo.timestamp` of a version, milliseconds.
+    pub(crate) async fn timestamp(&self, version: u64) -> Result<i64, Error> {
+        let actions = self.read_commit(version).await?.unwrap_or_default();
+        let timestamp = actions.iter().find_map(|action| match action {
+            Action::CommitInfo(info) => info.timestamp,
+            _ => None,
+        });
+        timestamp.ok_or_else(|| {
+            self.changed(format!("version {version} does not say when it was written"))
+        })
+    }
+
+    /// Names what went wrong with a data file, unwrapping failures of the storage below it.
+    pub(crate) fn file_error(
+        &self,
+        doing: &'static str,
+        file: &str,
+        source: ParquetError,
+    ) -> Error {
+        let (table, file) = (self.table.name.clone(), file.to_owned());
+        match source {
+            ParquetError::External(source) => match source.downcast::<object_store::Error>() {
+                Ok(source) => Error::storage(doing, format!("{}{file}", self.place.name), *source),
+                Err(source) => {
+                    Error::File { doing, table, file, source: ParquetError::External(source) }
+                }
+            },
+            source => Error::File { doing, table, file, source },
+        }
+    }
+
+    fn unreadable(&self, error: DeltaTableError) -> Error {
+        Error::log(&self.table.name, &self.place.name, error)
+    }
+
+    fn changed(&self, problem: impl Into<String>) -> Error {
+        Error::Changed { table: self.table.name.clone(), problem: problem.into() }
+    }
+}
+
+fn is_ours(actions: &[Action], id: &str) -> bool {
+    actions.iter().any(|action| match action {
+        Action::CommitInfo(info) => info.info.get(COMMIT_ID).is_some_and(|found| found == id),
+        _ => false,
+    })
+}

@@ -1,0 +1,175 @@
+//! Sessions: all tables at pinned versions, ready for SQL.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use datafusion::error::DataFusionError;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::future::try_join_all;
+use url::Url;
+
+use super::Lake;
+use super::error::Error;
+use super::log::{Log, Snapshot};
+use super::scan::LakeTable;
+use super::store::ENGINE_URL;
+
+/// Tables in the order in which readers fix their versions: what is written last comes first, so that whoever sees a
+/// run sees its rows, and whoever sees a parent sees its children. All other tables follow.
+const FIRST: [&[&str]; 3] = [
+    &["check_runs", "sync_runs", "population_counts"],
+    &["pull_requests"],
+    &["organizations", "projects", "repositories"],
+];
+
+/// All tables of the catalog at pinned versions.
+#[derive(Clone)]
+pub struct Session {
+    /// The context in which the tables are registered under their names.
+    pub ctx: SessionContext,
+    /// Version read of each table; those that do not exist are missing, and empty in the context.
+    pub versions: BTreeMap<String, i64>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("versions", &self.versions).finish_non_exhaustive()
+    }
+}
+
+impl Lake {
+    /// Opens a session on the newest version of every table, parents fixed before their children.
+    ///
+    /// # Errors
+    /// Fails when a table cannot be read, or is not one of this adolake.
+    pub async fn session(&self) -> Result<Session, Error> {
+        let mut pinned = Vec::with_capacity(self.logs.len());
+        for group in FIRST {
+            let logs = group.iter().filter_map(|name| self.logs.get(*name));
+            pinned.extend(try_join_all(logs.map(pin)).await?);
+        }
+        let rest = self
+            .logs
+            .iter()
+            .filter(|(name, _)| !FIRST.iter().any(|group| group.contains(&name.as_str())));
+        pinned.extend(try_join_all(rest.map(|(_, log)| pin(log))).await?);
+        self.open_session(pinned)
+    }
+
+    /// Opens a session on stored versions; tables that are not named are empty.
+    ///
+    /// # Errors
+    /// Fails when a version is gone, or a table cannot be read.
+    pub async fn session_at(&self, versions: &BTreeMap<String, i64>) -> Result<Session, Error> {
+        let pinned = self.logs.iter().map(|(name, log)| async move {
+            let snapshot = match versions.get(name) {
+                Some(&version) => {
+                    let gone = |_| Error::VersionGone { table: name.clone(), version };
+                    Some(log.at(u64::try_from(version).map_err(gone)?).await?)
+                }
+                None => None,
+            };
+            Ok::<_, Error>((log, snapshot))
+        });
+        self.open_session(try_join_all(pinned).await?)
+    }
+
+    /// Finds the version of each table that was the newest at an instant; tables younger than it are missing.
+    ///
+    /// # Errors
+    /// Fails when the instant lies before what a table keeps, naming the oldest instant that all can answer for.
+    pub async fn versions_at(&self, at: DateTime<Utc>) -> Result<BTreeMap<String, i64>, Error> {
+        let found = try_join_all(self.logs.values().map(|log| version_at(log, at))).await?;
+        let oldest = found.iter().filter_map(|found| match found {
+            Found::TooOld { oldest } => Some(*oldest),
+            Found::Version(_) | Found::Younger => None,
+        });
+        if let Some(oldest) = oldest.max() {
+            return Err(Error::TooOld { at, oldest });
+        }
+        let versions = self.logs.keys().zip(found).filter_map(|(name, found)| match found {
+            Found::Version(version) => Some((name.clone(), i64::try_from(version).ok()?)),
+            Found::TooOld { .. } | Found::Younger => None,
+        });
+        Ok(versions.collect())
+    }
+
+    fn open_session(
+        &self,
+        pinned: Vec<(&Arc<Log>, Option<Arc<Snapshot>>)>,
+    ) -> Result<Session, Error> {
+        let failed = |source| Error::Query {
+            doing: "open a session on the lake".into(),
+            source: Box::new(source),
+        };
+        let mut config = SessionConfig::new()
+            .with_information_schema(true)
+            .with_create_default_catalog_and_schema(true);
+        let options = config.options_mut();
+        // Results keep the types that the query names, whatever the default of the engine's next version.
+        options.sql_parser.map_string_types_to_utf8view = false;
+        options.execution.time_zone = Some("UTC".into());
+        options.execution.parquet.pushdown_filters = true;
+        options.execution.parquet.reorder_filters = true;
+        let ctx = SessionContext::new_with_config_rt(config, self.runtime().map_err(failed)?);
+        let mut versions = BTreeMap::new();
+        for (log, snapshot) in pinned {
+            let name = log.table.name.as_str();
+            if let Some(version) =
+                snapshot.as_ref().and_then(|snapshot| i64::try_from(snapshot.version).ok())
+            {
+                versions.insert(name.to_owned(), version);
+            }
+            ctx.register_table(name, Arc::new(LakeTable::new(log, snapshot))).map_err(failed)?;
+        }
+        Ok(Session { ctx, versions })
+    }
+
+    /// Returns what all sessions share: memory, spill files, the footers of files once read.
+    fn runtime(&self) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(Arc::clone(runtime));
+        }
+        let runtime =
+            RuntimeEnvBuilder::new().with_memory_limit(self.memory_limit, 1.0).build_arc()?;
+        let url =
+            Url::parse(ENGINE_URL).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        runtime.register_object_store(&url, Arc::clone(&self.store.root));
+        Ok(Arc::clone(self.runtime.get_or_init(|| runtime)))
+    }
+}
+
+async fn pin(log: &Arc<Log>) -> Result<(&Arc<Log>, Option<Arc<Snapshot>>), Error> {
+    Ok((log, log.latest().await?))
+}
+
+enum Found {
+    Version(u64),
+    /// The table did not exist yet.
+    Younger,
+    TooOld {
+        oldest: DateTime<Utc>,
+    },
+}
+
+/// Finds the newest version written at or before an instant; commits carry times that never run backwards.
+async fn version_at(log: &Arc<Log>, at: DateTime<Utc>) -> Result<Found, Error> {
+    let kept = log.kept_versions().await?;
+    let Some(&first) = kept.first() else { return Ok(Found::Younger) };
+    let at = at.timestamp_millis();
+    let (mut low, mut high) = (0, kept.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        if log.timestamp(kept[middle]).await? <= at { low = middle + 1 } else { high = middle }
+    }
+    if low > 0 {
+        return Ok(Found::Version(kept[low - 1]));
+    }
+    if first == 0 {
+        return Ok(Found::Younger);
+    }
+    let oldest = DateTime::from_timestamp_millis(log.timestamp(first).await?).unwrap_or_default();
+    Ok(Found::TooOld { oldest })
+}

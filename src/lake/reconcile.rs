@@ -1,0 +1,234 @@
+//! How new rows meet stored ones, row by row: write modes, kept columns, tombstones, hashes.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+use crate::schema::{Cell, META_COLUMNS, Row, Table, WriteMode};
+
+/// Gives rows their hash and the other columns that adolake itself fills.
+pub(crate) struct Stamp {
+    run_id: Cell,
+    seen_at: Cell,
+    /// Positions of `_run_id`, `_synced_at`, `_hash`.
+    meta: [Option<usize>; 3],
+    /// What stands for each column in the hash; none for the meta columns.
+    tags: Vec<Option<[u8; 8]>>,
+}
+
+impl Stamp {
+    pub(crate) fn new(table: &Table, run_id: &str, seen_at: DateTime<Utc>) -> Self {
+        let tag = |name: &str| {
+            let mut tag = [0; 8];
+            tag.copy_from_slice(&Sha256::digest(name)[..8]);
+            tag
+        };
+        let tags = table
+            .columns
+            .iter()
+            .map(|column| {
+                (!META_COLUMNS.contains(&column.name.as_str())).then(|| tag(&column.name))
+            })
+            .collect();
+        let meta = META_COLUMNS.map(|name| table.index(name));
+        Self { run_id: run_id.into(), seen_at: seen_at.into(), meta, tags }
+    }
+
+    /// Hashes the content of a row: 128 bits, hexadecimal. Nulls do not count, so that a new column changes no hash.
+    pub(crate) fn hash(&self, row: &Row) -> String {
+        let mut hash = Sha256::new();
+        for (tag, cell) in self.tags.iter().zip(row.cells()) {
+            let Some(tag) = tag else { continue };
+            match cell {
+                Cell::Null => continue,
+                Cell::Text(text) => {
+                    hash.update(tag);
+                    hash.update((text.len() as u64).to_le_bytes());
+                    hash.update(text);
+                }
+                Cell::Int(value) | Cell::Time(value) => {
+                    hash.update(tag);
+                    hash.update(value.to_le_bytes());
+                }
+                Cell::Float(value) => {
+                    hash.update(tag);
+                    hash.update(value.to_bits().to_le_bytes());
+                }
+                Cell::Bool(value) => {
+                    hash.update(tag);
+                    hash.update([u8::from(*value)]);
+                }
+                Cell::Date(value) => {
+                    hash.update(tag);
+                    hash.update(value.to_le_bytes());
+                }
+            }
+        }
+        hash.finalize()[..16].iter().fold(String::with_capacity(32), |mut text, byte| {
+            text.push_str(&format!("{byte:02x}"));
+            text
+        })
+    }
+
+    /// Returns the stored hash of a row; none where it was not read.
+    pub(crate) fn stored<'a>(&self, row: &'a Row) -> Option<&'a str> {
+        match self.meta[2].map(|index| &row.cells()[index]) {
+            Some(Cell::Text(hash)) => Some(hash),
+            _ => None,
+        }
+    }
+
+    /// Marks a row as written by this run.
+    pub(crate) fn apply(&self, row: &mut Row) {
+        let hash = self.hash(row);
+        let values = [self.run_id.clone(), self.seen_at.clone(), hash.into()];
+        for (index, value) in self.meta.iter().zip(values) {
+            if let Some(index) = index {
+                row.cells_mut()[*index] = value;
+            }
+        }
+    }
+}
+
+/// Lets a new row meet the stored one of the same key; what comes out is the row that should be stored.
+pub(crate) fn reconcile(new: &mut Row, stored: &Row) {
+    let table = Arc::clone(new.table());
+    match table.mode {
+        WriteMode::Append => {}
+        WriteMode::Insert => *new = stored.clone(),
+        WriteMode::Fill => {
+            for (cell, old) in new.cells_mut().iter_mut().zip(stored.cells()) {
+                if !old.is_null() {
+                    cell.clone_from(old);
+                }
+            }
+        }
+        WriteMode::Merge => {
+            for &index in &table.keep_first {
+                if !stored.cells()[index].is_null() {
+                    new.cells_mut()[index].clone_from(&stored.cells()[index]);
+                }
+            }
+            for &index in &table.keep_when_null {
+                if new.cells()[index].is_null() {
+                    new.cells_mut()[index].clone_from(&stored.cells()[index]);
+                }
+            }
+        }
+    }
+}
+
+/// Returns the columns of a stored row that decide what comes of a new one, beside the key.
+pub(crate) fn deciding_columns(table: &Table) -> Vec<usize> {
+    match table.mode {
+        WriteMode::Append | WriteMode::Insert => Vec::new(),
+        WriteMode::Fill => (0..table.columns.len()).collect(),
+        WriteMode::Merge => {
+            let hash = table.index(META_COLUMNS[2]);
+            table.keep_first.iter().chain(&table.keep_when_null).copied().chain(hash).collect()
+        }
+    }
+}
+
+/// Lets a stamped new row meet the stored one; returns the row that should replace it, or none where it may stay.
+pub(crate) fn replacement(new: &Row, stored: &Row, stamp: &Stamp) -> Option<Row> {
+    let table = new.table();
+    if matches!(table.mode, WriteMode::Insert | WriteMode::Append) {
+        return None;
+    }
+    let differs = |&index: &usize| new.cells()[index] != stored.cells()[index];
+    let is_kept = table.mode == WriteMode::Fill
+        || table.keep_first.iter().any(|index| differs(index) && !stored.cells()[*index].is_null())
+        || table.keep_when_null.iter().any(|index| differs(index) && new.cells()[*index].is_null());
+    if !is_kept {
+        return (stamp.stored(new) != stamp.stored(stored)).then(|| new.clone());
+    }
+    let mut row = new.clone();
+    reconcile(&mut row, stored);
+    stamp.apply(&mut row);
+    (stamp.stored(&row) != stamp.stored(stored)).then_some(row)
+}
+
+/// Sorts rows by partition and key and makes them unique, as if they had been written one after the other.
+pub(crate) fn sorted_unique(table: &Table, mut rows: Vec<Row>) -> Vec<Row> {
+    rows.sort_by(|a, b| compare(&table.key, a, b));
+    let mut unique: Vec<Row> = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        match unique.last_mut() {
+            Some(last) if compare(&table.key, last, &row).is_eq() => {
+                reconcile(&mut row, last);
+                *last = row;
+            }
+            _ => unique.push(row),
+        }
+    }
+    unique.sort_by(|a, b| compare(&table.partitions, a, b));
+    unique
+}
+
+/// Orders rows by some columns.
+pub(crate) fn compare(columns: &[usize], a: &Row, b: &Row) -> Ordering {
+    let cells = columns.iter().map(|&index| (&a.cells()[index], &b.cells()[index]));
+    let order = |(a, b): (&Cell, &Cell)| match (a, b) {
+        (Cell::Text(a), Cell::Text(b)) => a.cmp(b),
+        (Cell::Int(a), Cell::Int(b)) | (Cell::Time(a), Cell::Time(b)) => a.cmp(b),
+        (Cell::Date(a), Cell::Date(b)) => a.cmp(b),
+        (Cell::Bool(a), Cell::Bool(b)) => a.cmp(b),
+        (Cell::Float(a), Cell::Float(b)) => a.total_cmp(b),
+        (a, b) => b.is_null().cmp(&a.is_null()),
+    };
+    cells.map(order).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Catalog;
+
+    fn label(name: &str, active: bool) -> Row {
+        let catalog = Catalog::embedded().unwrap();
+        let mut row = Row::new(catalog.require("pull_request_labels").unwrap());
+        row.set("organization", "contoso").set("repository_id", "r").set("pull_request_id", 7_i64);
+        row.set("name", name).set("active", active);
+        row
+    }
+
+    #[test]
+    fn kept_columns_stay_and_the_rest_is_replaced() {
+        let (early, late) =
+            (DateTime::from_timestamp(1, 0).unwrap(), DateTime::from_timestamp(2, 0).unwrap());
+        let mut stored = label("urgent", true);
+        stored.set("first_seen_at", early).set("was_seen_open", true).set("removed_at", early);
+        let mut new = label("urgent", false);
+        new.set("first_seen_at", late);
+        reconcile(&mut new, &stored);
+        assert_eq!(new.time("first_seen_at"), Some(early));
+        assert_eq!(new.bool("was_seen_open"), Some(true));
+        assert_eq!(new.bool("active"), Some(false));
+        assert!(new.get("removed_at").is_null());
+    }
+
+    #[test]
+    fn later_rows_of_a_batch_win() {
+        let rows = vec![label("b", true), label("a", true), label("a", false)];
+        let table = Arc::clone(rows[0].table());
+        let unique = sorted_unique(&table, rows);
+        let active: Vec<_> =
+            unique.iter().map(|row| (row.text("name"), row.bool("active"))).collect();
+        assert_eq!(active, [(Some("a"), Some(false)), (Some("b"), Some(true))]);
+    }
+
+    #[test]
+    fn the_hash_is_of_the_content_alone() {
+        let (row, mut other) = (label("a", true), label("a", true));
+        let stamp = Stamp::new(row.table(), "run", DateTime::from_timestamp(5, 0).unwrap());
+        stamp.apply(&mut other);
+        assert_eq!(stamp.hash(&row), stamp.hash(&other));
+        assert_eq!(stamp.stored(&other), Some(stamp.hash(&row).as_str()));
+        assert_eq!(stamp.hash(&row), "PENDING");
+        other.set("label_id", "x");
+        assert_ne!(stamp.hash(&row), stamp.hash(&other));
+    }
+}

@@ -1,0 +1,197 @@
+//! Address and options of a lake → the object store that holds it.
+
+use std::collections::BTreeMap;
+use std::path::{Path as FilePath, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreScheme};
+use url::Url;
+
+use super::error::Error;
+use super::local::SortedFiles;
+
+/// The address under which the engines below know the lake, wherever it stands: its paths need no escapes.
+pub(crate) const ENGINE_URL: &str = "adolake://lake/";
+
+/// Where a lake stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    /// Only the lake's folder.
+    pub(crate) root: Arc<dyn ObjectStore>,
+    /// Address of the lake, ending with a slash.
+    pub(crate) url: Url,
+}
+
+/// Where one table stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// Only the lake's folder.
+    pub(crate) root: Arc<dyn ObjectStore>,
+    /// Only the table's folder.
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// Address for the engines below, ending with a slash.
+    pub(crate) url: Url,
+    /// Address for people.
+    pub(crate) name: String,
+}
+
+impl Store {
+    /// Resolves an address: a file path, or a URL of a kind that object stores have. Nothing is created or contacted.
+    pub(crate) fn open(address: &str, options: &BTreeMap<String, String>) -> Result<Self, Error> {
+        let wrong = |problem: String| Error::Location { url: without_secrets(address), problem };
+        let Some((scheme, _)) = address.split_once("://") else {
+            return Self::local(FilePath::new(address), address);
+        };
+        let mut url = Url::parse(address).map_err(|problem| wrong(problem.to_string()))?;
+        if scheme == "file" {
+            let path = url.to_file_path().map_err(|()| wrong("it is not a local path".into()))?;
+            return Self::local(&path, address);
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        if scheme == "memory" {
+            let base =
+                Path::from_url_path(url.path()).map_err(|problem| wrong(problem.to_string()))?;
+            return Ok(Self { root: Arc::new(PrefixStore::new(InMemory::new(), base)), url });
+        }
+        let (kind, base) =
+            ObjectStoreScheme::parse(&url).map_err(|problem| wrong(problem.to_string()))?;
+        let root: Arc<dyn ObjectStore> = match kind {
+            ObjectStoreScheme::AmazonS3 => {
+                let mut builder = AmazonS3Builder::from_env().with_url(url.as_str());
+                for (key, value) in options {
+                    builder = builder.with_config(option::<AmazonS3ConfigKey>(key, &wrong)?, value);
+                }
+                Arc::new(builder.build().map_err(|problem| wrong(problem.to_string()))?)
+            }
+            ObjectStoreScheme::MicrosoftAzure => {
+                let mut builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str());
+                for (key, value) in options {
+                    builder = builder.with_config(option::<AzureConfigKey>(key, &wrong)?, value);
+                }
+                Arc::new(builder.build().map_err(|problem| wrong(problem.to_string()))?)
+            }
+            ObjectStoreScheme::GoogleCloudStorage => {
+                let mut builder = GoogleCloudStorageBuilder::from_env().with_url(url.as_str());
+                for (key, value) in options {
+                    builder = builder.with_config(option::<GoogleConfigKey>(key, &wrong)?, value);
+                }
+                Arc::new(builder.build().map_err(|problem| wrong(problem.to_string()))?)
+            }
+            _ => {
+                return Err(wrong(format!(
+                    "`{scheme}` is not a file path, s3, az, abfss or gs address"
+                )));
+            }
+        };
+        Ok(Self { root: Arc::new(PrefixStore::new(root, base)), url })
+    }
+
+    fn local(path: &FilePath, address: &str) -> Result<Self, Error> {
+        let wrong = |problem: String| Error::Location { url: address.to_owned(), problem };
+        if path.as_os_str().is_empty() {
+            return Err(wrong("it is empty".into()));
+        }
+        let path = resolve(path).map_err(|problem| wrong(problem.to_string()))?;
+        if let Some(file) =
+            path.ancestors().find(|above| above.exists()).filter(|above| !above.is_dir())
+        {
+            return Err(Error::NotAFolder { path: file.to_owned() });
+        }
+        let url = Url::from_directory_path(&path)
+            .map_err(|()| wrong("it is not an absolute path".into()))?;
+        let base = Path::from_url_path(url.path()).map_err(|problem| wrong(problem.to_string()))?;
+        Ok(Self { root: Arc::new(PrefixStore::new(SortedFiles::default(), base)), url })
+    }
+
+    /// Returns where the table of that name stands.
+    pub(crate) fn place(&self, table: &str) -> Result<Place, Error> {
+        let wrong = |problem: url::ParseError| Error::Location {
+            url: without_secrets(self.url.as_str()),
+            problem: format!("`{table}` cannot be part of it: {problem}"),
+        };
+        let folder = self.url.join(&format!("{table}/")).map_err(wrong)?;
+        let name = match folder.to_file_path() {
+            Ok(path) if folder.scheme() == "file" => format!("{}/", path.display()),
+            _ => without_secrets(folder.as_str()),
+        };
+        let url = Url::parse(&format!("{ENGINE_URL}{table}/")).map_err(wrong)?;
+        let store = Arc::new(PrefixStore::new(Arc::clone(&self.root), table));
+        Ok(Place { root: Arc::clone(&self.root), store, url, name })
+    }
+}
+
+fn option<K: FromStr>(key: &str, wrong: &impl Fn(String) -> Error) -> Result<K, Error> {
+    key.to_ascii_lowercase()
+        .parse()
+        .map_err(|_| wrong(format!("unknown option `{key}` in `lake.options`")))
+}
+
+/// Makes a path absolute, with the links of its existing part resolved.
+fn resolve(path: &FilePath) -> std::io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    for above in path.ancestors() {
+        if let Ok(real) = above.canonicalize() {
+            let rest = path.strip_prefix(above).unwrap_or(FilePath::new(""));
+            return Ok(if rest.as_os_str().is_empty() { real } else { real.join(rest) });
+        }
+    }
+    Ok(path)
+}
+
+/// Cuts user, password and query off an address.
+fn without_secrets(address: &str) -> String {
+    match Url::parse(address) {
+        Ok(mut url) if url.password().is_some() || url.query().is_some() => {
+            // A scheme that cannot have a password has none to hide.
+            let _ = url.set_password(None);
+            url.set_query(None);
+            url.to_string()
+        }
+        _ => address.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_become_addresses() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = folder.path().join("my lake ü#1");
+        let store = Store::open(lake.to_str().unwrap(), &BTreeMap::new()).unwrap();
+        assert!(store.url.as_str().ends_with("/my%20lake%20%C3%BC%231/"), "{}", store.url);
+        assert!(store.place("pushes").unwrap().name.ends_with("my lake ü#1/pushes/"));
+        let relative = Store::open("./lake", &BTreeMap::new()).unwrap();
+        assert!(relative.url.path().ends_with("/lake/"), "{}", relative.url);
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        for path in [file.clone(), file.join("lake")] {
+            let error = Store::open(path.to_str().unwrap(), &BTreeMap::new()).unwrap_err();
+            assert!(matches!(error, Error::NotAFolder { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn unknown_schemes_and_options_are_errors() {
+        let none = BTreeMap::new();
+        assert!(matches!(Store::open("ftp://x/y", &none), Err(Error::Location { .. })));
+        let options = BTreeMap::from([("colour".to_owned(), "blue".to_owned())]);
+        let error = Store::open("s3://bucket/lake", &options).unwrap_err().to_string();
+        assert!(error.contains("unknown option `colour`"), "{error}");
+    }
+}

@@ -1,0 +1,480 @@
+//! One change to one table: read what is stored, reconcile, write files, commit under the organization's fence.
+//!
+//! ```text
+//!            ┌────────────────────────── lost the race ──────────────────────────┐
+//!            ▼                                                                   │
+//! newest snapshot ──▶ stored rows of the touched files ──▶ plan ──▶ new files ──▶ commit of version + 1
+//!                                                           │
+//!                                                  nothing differs: no commit
+//! ```
+//!
+//! The commit is a put of a file that must not exist yet. Whoever comes second starts over from the new snapshot, so
+//! no change is lost and none is made twice; the fence tells other Delta writers the same.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::{filter_record_batch, take_record_batch};
+use chrono::{DateTime, Utc};
+use deltalake::kernel::{Action, Add, CommitInfo, Remove, Transaction};
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::error::Error;
+use super::evolve::{self, Fit};
+use super::file::{DataFile, object_path, partition_map};
+use super::log::{Log, Outcome, Snapshot};
+use super::parts::PartWriter;
+use super::reconcile::{Stamp, compare, replacement, sorted_unique};
+use super::stored::{Found, Search, partition_of, read};
+use crate::schema::{self, Cell, META_COLUMNS, Row, Table, WriteMode, from_batch, to_batch};
+
+/// How often a write is tried while others keep winning the race.
+const MAX_ATTEMPTS: u32 = 100;
+
+/// Longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// Rows that become one Arrow batch.
+const BATCH_ROWS: usize = 16 << 10;
+
+/// Rows for one table, as one commit.
+#[derive(Debug, Clone)]
+pub struct Change<'a> {
+    /// Name of the table.
+    pub table: &'a str,
+    /// Organization that all rows belong to.
+    pub organization: &'a str,
+    /// Run that writes.
+    pub run_id: &'a str,
+    /// When the rows were seen: `Date` of the answer; becomes `_synced_at` and the time of tombstones.
+    pub seen_at: DateTime<Utc>,
+    /// New rows; the meta columns are filled by the lake, and so is `organization` where it is null.
+    pub rows: Vec<Row>,
+    /// Parents of which `rows` holds every live child.
+    pub complete: Vec<Complete>,
+}
+
+/// A parent of which a change holds every live child: stored children that are missing get a tombstone.
+#[derive(Debug, Clone, Default)]
+pub struct Complete {
+    /// Columns and values that name the parent, with its partition values where they are known.
+    pub key: Vec<(&'static str, Cell)>,
+    /// Columns to set beside the tombstone.
+    pub also: Vec<(&'static str, Cell)>,
+}
+
+/// What a write came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The table's version after the commit; none where nothing had changed.
+    pub version: Option<i64>,
+    /// Rows with a new key.
+    pub inserted: u64,
+    /// Rows whose content changed.
+    pub updated: u64,
+    /// Rows marked as gone.
+    pub tombstoned: u64,
+    /// Bytes of data files written.
+    pub bytes: u64,
+}
+
+impl Written {
+    /// Returns the number of rows that changed in any way.
+    pub fn rows(&self) -> u64 {
+        self.inserted + self.updated + self.tombstoned
+    }
+}
+
+/// What happens to stored rows of a partition, and what is added.
+#[derive(Default)]
+struct PartPlan {
+    /// Positions of new rows whose key is not stored.
+    inserts: Vec<usize>,
+    /// Rows that replace stored ones.
+    updates: Vec<Row>,
+    /// Files to write anew, and what becomes of their rows by position; all others stay.
+    rewrites: Vec<(Arc<DataFile>, BTreeMap<usize, Fate>)>,
+}
+
+#[derive(Clone, Copy)]
+enum Fate {
+    Replaced,
+    /// Gets a tombstone; position of the complete answer.
+    Gone(usize),
+}
+
+/// Writes a change; see the module.
+pub(crate) async fn write(
+    log: &Log,
+    keep_versions: Duration,
+    change: Change<'_>,
+) -> Result<Written, Error> {
+    let table = &log.table;
+    let stamp = Stamp::new(table, change.run_id, change.seen_at);
+    let parents = parents(table, &change)?;
+    let rows = prepare(table, change.organization, change.rows, &stamp)?;
+    if rows.is_empty() && parents.is_empty() {
+        return Ok(Written::default());
+    }
+    let search = Search::new(table, rows, parents)
+        .map_err(|source| log.file_error("compare", "", source.into()))?;
+    let app_id = match table.index("organization") {
+        Some(_) => format!("adolake/{}", change.organization),
+        None => "adolake".to_owned(),
+    };
+    let job = Job {
+        log,
+        keep_versions,
+        search,
+        stamp,
+        also: &change.complete,
+        seen_at: change.seen_at.into(),
+    };
+    let _one_at_a_time = log.lock().await;
+    for attempt in 1..=MAX_ATTEMPTS {
+        if let Some(written) = job.attempt(&app_id).await? {
+            return Ok(written);
+        }
+        tokio::time::sleep(pause(attempt)).await;
+    }
+    Err(Error::Contention { table: table.name.clone(), attempts: MAX_ATTEMPTS })
+}
+
+/// Returns how long to wait before the next attempt: longer each time, never the same for two writers.
+fn pause(attempt: u32) -> Duration {
+    let longest = Duration::from_millis(4 << attempt.min(7)).min(LONGEST_PAUSE);
+    let (random, _) = Uuid::new_v4().as_u64_pair();
+    longest.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
+}
+
+struct Job<'a> {
+    log: &'a Log,
+    keep_versions: Duration,
+    search: Search,
+    stamp: Stamp,
+    also: &'a [Complete],
+    seen_at: Cell,
+}
+
+impl Job<'_> {
+    /// Does all of it once, at the newest snapshot; none where another commit came in between.
+    async fn attempt(&self, app_id: &str) -> Result<Option<Written>, Error> {
+        let (log, table) = (self.log, &self.log.table);
+        let base = log.latest().await?;
+        let found = match &base {
+            Some(base) if table.mode != WriteMode::Append => self.search.run(log, base).await?,
+            Some(_) => Vec::new(),
+            None => {
+                log.check_vacant().await?;
+                Vec::new()
+            }
+        };
+        let plans = self.plan(found);
+        if plans.is_empty() {
+            return Ok(Some(Written::default()));
+        }
+        let now_ms = Utc::now().timestamp_millis();
+        let mut written = Written::default();
+        let (mut adds, mut removes) = (Vec::new(), Vec::new());
+        for (partition, plan) in plans {
+            removes
+                .extend(plan.rewrites.iter().map(|(file, _)| remove_action(table, file, now_ms)));
+            adds.extend(self.write_partition(partition, plan, &mut written, now_ms).await?);
+        }
+        written.bytes = adds.iter().map(|add| u64::try_from(add.size).unwrap_or(0)).sum();
+        let info = self.commit_info(&written, removes.is_empty());
+        let mut actions = Vec::with_capacity(adds.len() + removes.len() + 3);
+        actions.extend(self.table_actions(base.as_deref(), now_ms)?);
+        let fence = match &base {
+            Some(base) => log.fence(base, app_id).await?,
+            None => 0,
+        };
+        actions.push(Action::Txn(Transaction::new_with_last_update(
+            app_id,
+            fence + 1,
+            Some(now_ms),
+        )));
+        actions.extend(removes.into_iter().map(Action::Remove));
+        actions.extend(adds.iter().cloned().map(Action::Add));
+        match log.commit(base.as_deref(), info, actions).await? {
+            Outcome::Committed(version) => {
+                written.version = i64::try_from(version).ok();
+                Ok(Some(written))
+            }
+            Outcome::Lost => {
+                self.discard(&adds).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Decides what becomes of every new and every stored row, by partition.
+    fn plan(&self, found: Vec<Found>) -> BTreeMap<Vec<String>, PartPlan> {
+        let table = &self.log.table;
+        let rows = self.search.new_rows();
+        let mut is_stored = vec![false; rows.len()];
+        let mut plans: BTreeMap<Vec<String>, PartPlan> = BTreeMap::new();
+        for Found { file, same, vanished } in found {
+            let mut fates: BTreeMap<usize, Fate> =
+                vanished.into_iter().map(|(at, parent)| (at, Fate::Gone(parent))).collect();
+            let mut updates = Vec::new();
+            for (at, new, stored) in same {
+                // A key that is stored twice loses its second row.
+                let is_twice = std::mem::replace(&mut is_stored[new], true);
+                if is_twice {
+                    fates.insert(at, Fate::Replaced);
+                } else if let Some(row) = replacement(&rows[new], &stored, &self.stamp) {
+                    fates.insert(at, Fate::Replaced);
+                    updates.push(row);
+                }
+            }
+            if !fates.is_empty() {
+                let plan = plans.entry(file.partition.clone()).or_default();
+                plan.updates.extend(updates);
+                plan.rewrites.push((file, fates));
+            }
+        }
+        for (position, row) in rows.iter().enumerate().filter(|(position, _)| !is_stored[*position])
+        {
+            plans.entry(partition_of(table, row)).or_default().inserts.push(position);
+        }
+        plans
+    }
+
+    async fn write_partition(
+        &self,
+        partition: Vec<String>,
+        plan: PartPlan,
+        written: &mut Written,
+        now_ms: i64,
+    ) -> Result<Vec<Add>, Error> {
+        let table = &self.log.table;
+        let mut writer = PartWriter::new(self.log, partition, now_ms);
+        let mut rows = plan.updates;
+        written.updated += rows.len() as u64;
+        written.inserted += plan.inserts.len() as u64;
+        for (file, fates) in &plan.rewrites {
+            let before = rows.len();
+            self.rewrite(file, fates, &mut writer, &mut rows).await?;
+            written.tombstoned += (rows.len() - before) as u64;
+        }
+        let new = self.search.new_rows();
+        if rows.is_empty() && plan.inserts.windows(2).all(|pair| pair[0] + 1 == pair[1]) {
+            // The usual case: a run of new rows, already in order.
+            if let (Some(&first), Some(&last)) = (plan.inserts.first(), plan.inserts.last()) {
+                self.write_rows(&new[first..=last], &mut writer).await?;
+            }
+        } else {
+            rows.extend(plan.inserts.iter().map(|&position| new[position].clone()));
+            rows.sort_by(|a, b| compare(&table.key, a, b));
+            self.write_rows(&rows, &mut writer).await?;
+        }
+        writer.finish().await
+    }
+
+    async fn write_rows(&self, rows: &[Row], writer: &mut PartWriter<'_>) -> Result<(), Error> {
+        for rows in rows.chunks(BATCH_ROWS) {
+            writer.write(&to_batch(&self.log.table, rows).map_err(Error::Schema)?).await?;
+        }
+        Ok(())
+    }
+
+    /// Copies the rows of a file that stay; those that are gone are marked and added to `rows`.
+    async fn rewrite(
+        &self,
+        file: &DataFile,
+        fates: &BTreeMap<usize, Fate>,
+        writer: &mut PartWriter<'_>,
+        rows: &mut Vec<Row>,
+    ) -> Result<(), Error> {
+        let (log, table) = (self.log, &self.log.table);
+        let failed =
+            |source: arrow::error::ArrowError| log.file_error("read", &file.path, source.into());
+        let columns: Vec<usize> = (0..table.columns.len()).collect();
+        let mut batches = read(log, file, &columns).await?;
+        let mut start = 0;
+        while let Some(batch) = batches.try_next().await? {
+            let fates: Vec<(usize, Fate)> = fates
+                .range(start..start + batch.num_rows())
+                .map(|(&at, &fate)| (at - start, fate))
+                .collect();
+            start += batch.num_rows();
+            if fates.is_empty() {
+                writer.write(&batch).await?;
+                continue;
+            }
+            let mut stays = vec![true; batch.num_rows()];
+            fates.iter().for_each(|&(at, _)| stays[at] = false);
+            let kept = filter_record_batch(&batch, &BooleanArray::from(stays)).map_err(failed)?;
+            writer.write(&kept).await?;
+            let gone: Vec<(usize, usize)> =
+                fates
+                    .iter()
+                    .filter_map(|&(at, fate)| {
+                        if let Fate::Gone(parent) = fate { Some((at, parent)) } else { None }
+                    })
+                    .collect();
+            rows.extend(self.tombstones(&batch, &gone).map_err(failed)??);
+        }
+        Ok(())
+    }
+
+    fn tombstones(
+        &self,
+        batch: &RecordBatch,
+        gone: &[(usize, usize)],
+    ) -> Result<Result<Vec<Row>, Error>, arrow::error::ArrowError> {
+        let table = &self.log.table;
+        let positions: UInt32Array =
+            gone.iter().map(|&(at, _)| u32::try_from(at).unwrap_or(0)).collect();
+        let mut rows = match from_batch(table, &take_record_batch(batch, &positions)?) {
+            Ok(rows) => rows,
+            Err(error) => return Ok(Err(Error::Schema(error))),
+        };
+        for (row, &(_, parent)) in rows.iter_mut().zip(gone) {
+            if let Some(tombstone) = table.tombstone {
+                row.cells_mut()[tombstone] = self.seen_at.clone();
+            }
+            for (column, value) in &self.also[parent].also {
+                row.set(column, value.clone());
+            }
+            self.stamp.apply(row);
+        }
+        Ok(Ok(rows))
+    }
+
+    /// Returns what creates the table, or brings its metadata up to date.
+    fn table_actions(&self, base: Option<&Snapshot>, now_ms: i64) -> Result<Vec<Action>, Error> {
+        let table = &self.log.table;
+        let stored = base.map(|base| base.metadata.as_ref());
+        let metadata =
+            || evolve::metadata(table, self.keep_versions, stored, now_ms).map(Action::Metadata);
+        Ok(match base {
+            None => vec![Action::Protocol(evolve::protocol(table)?), metadata()?],
+            Some(base) if base.fit == Fit::Behind => vec![metadata()?],
+            Some(_) => Vec::new(),
+        })
+    }
+
+    fn commit_info(&self, written: &Written, is_append: bool) -> CommitInfo {
+        let mode = self.log.table.mode;
+        let parameters = HashMap::from([
+            ("mode".to_owned(), json!(if is_append { "Append" } else { "Overwrite" })),
+            ("adolake.write".to_owned(), json!(mode.to_string())),
+        ]);
+        let metrics = json!({
+            "numOutputRows": written.rows(),
+            "numTargetRowsInserted": written.inserted,
+            "numTargetRowsUpdated": written.updated + written.tombstoned,
+            "numOutputBytes": written.bytes,
+        });
+        CommitInfo {
+            operation: Some(if is_append { "WRITE" } else { "MERGE" }.to_owned()),
+            operation_parameters: Some(parameters),
+            is_blind_append: Some(mode == WriteMode::Append),
+            info: HashMap::from([("operationMetrics".to_owned(), metrics)]),
+            ..CommitInfo::default()
+        }
+    }
+
+    /// Removes the files of a commit that did not come about; what stays behind costs space only.
+    async fn discard(&self, adds: &[Add]) {
+        for add in adds {
+            if let Err(error) = self.log.place.store.delete(&object_path(&add.path)).await {
+                tracing::debug!(table = self.log.table.name, file = add.path, %error, "a file stays behind");
+            }
+        }
+    }
+}
+
+fn remove_action(table: &Table, file: &DataFile, now_ms: i64) -> Remove {
+    Remove {
+        path: file.path.clone(),
+        data_change: true,
+        deletion_timestamp: Some(now_ms),
+        extended_file_metadata: Some(true),
+        partition_values: Some(partition_map(table, &file.partition)),
+        size: i64::try_from(file.size).ok(),
+        ..Remove::default()
+    }
+}
+
+/// Checks, completes, stamps and sorts the rows of a change.
+fn prepare(
+    table: &Arc<Table>,
+    organization: &str,
+    mut rows: Vec<Row>,
+    stamp: &Stamp,
+) -> Result<Vec<Row>, Error> {
+    let misuse = |problem| Error::Misuse { table: table.name.clone(), problem };
+    let owner = table.index("organization");
+    for row in &mut rows {
+        if row.table().name != table.name {
+            return Err(misuse(format!("a row belongs to table `{}`", row.table().name)));
+        }
+        if let Some(index) = owner {
+            let cell = &mut row.cells_mut()[index];
+            match cell {
+                Cell::Null => *cell = organization.into(),
+                Cell::Text(own) if own == organization => {}
+                _ => return Err(misuse(format!("a row is not of organization `{organization}`"))),
+            }
+        }
+        for (index, column) in table.columns.iter().enumerate() {
+            let cell = &row.cells()[index];
+            let is_missing = cell.is_null()
+                && !column.is_nullable
+                && !META_COLUMNS.contains(&column.name.as_str());
+            let is_nowhere =
+                table.partitions.contains(&index) && *cell == Cell::Text(String::new());
+            if is_missing || is_nowhere {
+                return Err(Error::Schema(schema::Error::MissingValue {
+                    table: table.name.clone(),
+                    column: column.name.clone(),
+                    row: describe(table, row),
+                }));
+            }
+        }
+    }
+    let mut rows = sorted_unique(table, rows);
+    rows.iter_mut().for_each(|row| stamp.apply(row));
+    Ok(rows)
+}
+
+fn describe(table: &Table, row: &Row) -> String {
+    let cells = table.key.iter().map(|&index| match &row.cells()[index] {
+        Cell::Text(text) => text.clone(),
+        Cell::Int(value) => value.to_string(),
+        other => format!("{other:?}"),
+    });
+    cells.collect::<Vec<_>>().join(", ")
+}
+
+/// Turns complete answers into rows of which only the parent's columns are set.
+fn parents(table: &Arc<Table>, change: &Change<'_>) -> Result<Vec<Row>, Error> {
+    if !change.complete.is_empty() && table.tombstone.is_none() {
+        return Err(Error::Misuse {
+            table: table.name.clone(),
+            problem: "it has no column that marks what is gone".into(),
+        });
+    }
+    Ok(change
+        .complete
+        .iter()
+        .map(|complete| {
+            let mut parent = Row::new(table);
+            complete.key.iter().for_each(|(column, value)| {
+                parent.set(column, value.clone());
+            });
+            if table.index("organization").is_some() {
+                parent.set("organization", change.organization);
+            }
+            parent
+        })
+        .collect())
+}
