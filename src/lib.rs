@@ -10,4 +10,5 @@ pub mod glob;
 pub mod hint;
 pub mod lake;
 pub mod schema;
+pub mod simulator;
 pub mod window;

@@ -1,0 +1,240 @@
+//! A simulated Azure DevOps organization behind HTTP, for the demo, for trying things out and for tests.
+//!
+//! ```text
+//! Options ──layout──▶ World (all facts, past and future)
+//!                       │ cut at the clock
+//!                       ▼
+//! request ──server──▶ Snapshot ──routes──▶ JSON
+//! ```
+//!
+//! Everything is a function of seed and size. The bulk of pull requests is an index of a few integers each; the
+//! rest of a pull request is derived from its number when it is asked for. A fact dated after the clock does not
+//! exist yet, so moving the clock is all it takes for the organization to live on.
+
+mod answer;
+mod bulk;
+mod examples;
+mod faults;
+mod json;
+mod layout;
+mod life;
+mod lives;
+mod people;
+mod policies;
+mod random;
+mod routes;
+mod runs;
+mod server;
+mod snapshot;
+mod texts;
+mod time;
+mod timeline;
+mod world;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use chrono::{DateTime, Utc};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use faults::{Faults, UnknownFault};
+pub use server::Requests;
+
+use server::Shared;
+
+/// How many pull requests the bulk holds at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// 200.
+    Tiny,
+    /// 5,000.
+    Small,
+    /// 100,000.
+    Medium,
+    /// 1,000,000.
+    Large,
+}
+
+impl Size {
+    /// Pull requests opened before the simulation starts.
+    pub const fn pull_requests(self) -> u64 {
+        match self {
+            Size::Tiny => 200,
+            Size::Small => 5_000,
+            Size::Medium => 100_000,
+            Size::Large => 1_000_000,
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Size::Tiny => "tiny",
+            Size::Small => "small",
+            Size::Medium => "medium",
+            Size::Large => "large",
+        })
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Size, String> {
+        [Size::Tiny, Size::Small, Size::Medium, Size::Large]
+            .into_iter()
+            .find(|size| size.to_string() == text)
+            .ok_or_else(|| format!("`{text}` is not a size; known are tiny, small, medium, large"))
+    }
+}
+
+/// What to simulate.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 takes a free one.
+    pub addr: SocketAddr,
+    /// Everything that looks random comes from it.
+    pub seed: u64,
+    /// How much there is.
+    pub size: Size,
+    /// Name of the organization.
+    pub organization: String,
+    /// The token that is accepted, as a personal access token and as a bearer token.
+    pub token: String,
+    /// What the clock shows at the start.
+    pub start: DateTime<Utc>,
+    /// Whether the named examples are there too.
+    pub has_examples: bool,
+    /// What goes wrong.
+    pub faults: Faults,
+}
+
+impl Default for Options {
+    /// A tiny `contoso` with the named examples, on 2026-10-01 at 08:00 UTC, on a free port.
+    fn default() -> Options {
+        Options {
+            addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            seed: 1,
+            size: Size::Tiny,
+            organization: "contoso".to_owned(),
+            token: "simulated-token".to_owned(),
+            start: DateTime::from_timestamp(1_790_841_600, 0).unwrap_or_default(),
+            has_examples: true,
+            faults: Faults::default(),
+        }
+    }
+}
+
+/// A running simulation; it ends when this value is dropped.
+pub struct Simulator {
+    shared: Arc<Shared>,
+    addr: SocketAddr,
+    token: String,
+    size: Size,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Simulator {
+    /// Builds the organization and starts to serve it.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub async fn start(options: Options) -> io::Result<Simulator> {
+        let listener = TcpListener::bind(options.addr).await?;
+        let addr = listener.local_addr()?;
+        let base = format!("http://{addr}/{}", options.organization);
+        let shared = Arc::new(Shared::new(layout::build(&options, &base), options.token.clone()));
+        let router = server::router(Arc::clone(&shared), options.faults);
+        let (stop, stopped) = oneshot::channel();
+        // Small answers must not wait for the next one.
+        let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
+        let task = tokio::spawn(async move {
+            let until = async { _ = stopped.await };
+            axum::serve(listener, router).with_graceful_shutdown(until).await
+        });
+        Ok(Simulator {
+            shared,
+            addr,
+            token: options.token,
+            size: options.size,
+            stop: Some(stop),
+            task,
+        })
+    }
+
+    /// The base address of everything: `http://127.0.0.1:PORT`. Also the profile endpoint.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The base address of the organization: the core and the graph endpoint.
+    pub fn organization_url(&self) -> String {
+        self.shared.world.base.clone()
+    }
+
+    /// The token that is accepted.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The name of the organization.
+    pub fn organization(&self) -> &str {
+        &self.shared.world.organization
+    }
+
+    /// How much there is.
+    pub const fn size(&self) -> Size {
+        self.size
+    }
+
+    /// What the clock shows; it stands still unless it is moved.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.shared.snapshot().now.to_utc()
+    }
+
+    /// Moves the clock on: whatever happens until then has happened.
+    pub fn advance(&self, by: Duration) {
+        let ticks = i64::try_from(by.as_nanos() / 100).unwrap_or(i64::MAX / 4);
+        self.shared.advance(ticks);
+    }
+
+    /// How often each route was asked so far.
+    pub fn requests(&self) -> Requests {
+        self.shared.requests()
+    }
+
+    /// Serves until the process ends or the listener fails.
+    ///
+    /// # Errors
+    /// Serving failed.
+    pub async fn wait(mut self) -> io::Result<()> {
+        (&mut self.task).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    /// Stops serving.
+    pub async fn stop(mut self) {
+        self.end();
+        _ = (&mut self.task).await;
+    }
+
+    fn end(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            _ = stop.send(());
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

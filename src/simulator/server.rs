@@ -1,0 +1,222 @@
+//! The HTTP face: sign-in, the clock in `Date`, counting; the answers themselves come from [`routes`].
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::Response;
+use axum::{Router, middleware};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+
+use super::answer::{Answer, Request};
+use super::faults::{Faults, Injector, inject};
+use super::routes;
+use super::snapshot::Snapshot;
+use super::time::{SECOND, Time};
+use super::world::World;
+
+/// How often each route was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// All requests, refused ones too; those to the simulator's own controls are not counted.
+    pub total: u64,
+    /// By route: `pull requests`, `threads`, `builds`, …
+    pub routes: BTreeMap<&'static str, u64>,
+}
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) world: World,
+    snapshot: RwLock<Arc<Snapshot>>,
+    token: String,
+    requests: Mutex<Requests>,
+}
+
+impl Shared {
+    /// A world at its starting instant.
+    pub(crate) fn new(world: World, token: String) -> Shared {
+        let snapshot = RwLock::new(Arc::new(Snapshot::new(&world, world.start)));
+        Shared { world, snapshot, token, requests: Mutex::default() }
+    }
+
+    /// What is visible now.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Moves the clock on by ticks.
+    pub(crate) fn advance(&self, ticks: i64) {
+        let now = self.snapshot().now.plus(ticks);
+        let next = Arc::new(Snapshot::new(&self.world, now));
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    fn counters(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often each route was asked so far.
+    pub(crate) fn requests(&self) -> Requests {
+        self.counters().clone()
+    }
+
+    fn count(&self, route: &'static str) {
+        let mut counters = self.counters();
+        counters.total += 1;
+        *counters.routes.entry(route).or_default() += 1;
+    }
+
+    /// Whether the token stands in the header: as a personal access token or as a bearer token.
+    fn is_signed_in(&self, headers: &HeaderMap) -> bool {
+        let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())
+        else {
+            return false;
+        };
+        match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token == self.token,
+            Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
+                let pair =
+                    STANDARD.decode(pair).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                pair.as_deref()
+                    .and_then(|pair| pair.split_once(':'))
+                    .is_some_and(|(_, token)| token == self.token)
+            }
+            _ => false,
+        }
+    }
+
+    /// What a request without a good token gets.
+    fn refuse(&self, request: &Request) -> Answer {
+        let message = "TF400813: The user '' is not authorized to access this resource.";
+        let reason = "Access+Denied%3a+The+Personal+Access+Token+used+is+invalid+or+has+expired.";
+        let is_suppressed = request
+            .header("x-tfs-fedauthredirect")
+            .is_some_and(|value| value.eq_ignore_ascii_case("suppress"));
+        let may_redirect = [Method::GET, Method::POST].contains(&request.method) && !is_suppressed;
+        let answer = if may_redirect {
+            let place =
+                format!("{}/_signin?realm=dev.azure.com&protocol=wsfederation", self.world.base);
+            Answer::html(StatusCode::FOUND, "<html><body>Object moved</body></html>")
+                .with("location", place)
+        } else {
+            Answer::error(StatusCode::UNAUTHORIZED, "UnauthorizedRequestException", message)
+                .with("www-authenticate", "Basic realm=\"http://127.0.0.1/\"")
+        };
+        answer.with("x-tfs-serviceerror", reason)
+    }
+
+    fn answer(&self, request: &Request, snapshot: &Snapshot) -> Answer {
+        let last = request.path.last().map(String::as_str);
+        let (route, answer) = if last == Some("_signin") {
+            let page = "<!DOCTYPE html><html><head><title>Azure DevOps Services | Sign In</title></head></html>";
+            ("sign-in page", Answer::html(StatusCode::NON_AUTHORITATIVE_INFORMATION, page))
+        } else if request.method == Method::HEAD && request.path.len() == 1 {
+            let answer = Answer::empty(StatusCode::NOT_FOUND)
+                .with("x-vss-resourcetenant", self.world.guid(14, 0));
+            ("tenant", answer)
+        } else if !self.is_signed_in(&request.headers) {
+            ("refused token", self.refuse(request))
+        } else {
+            routes::answer(&self.world, snapshot, request)
+        };
+        self.count(route);
+        answer
+    }
+
+    /// The simulator's own controls, outside of Azure DevOps.
+    fn control(&self, request: &Request) -> Answer {
+        match (&request.method, request.path.get(1).map(String::as_str)) {
+            (&Method::POST, Some("clock")) => {
+                let body: serde_json::Value =
+                    serde_json::from_slice(&request.body).unwrap_or_default();
+                let Some(seconds) = body["advance_s"].as_i64().filter(|seconds| *seconds >= 0)
+                else {
+                    return Answer::bad_request(
+                        "the body must be {\"advance_s\": N}, N seconds of at least 0",
+                    );
+                };
+                self.advance(seconds.saturating_mul(SECOND));
+                self.stats()
+            }
+            (&Method::GET, Some("stats" | "clock")) => self.stats(),
+            _ => Answer::not_found(
+                "NotFound",
+                "the controls are POST /_simulator/clock and GET /_simulator/stats",
+            ),
+        }
+    }
+
+    fn stats(&self) -> Answer {
+        let (snapshot, requests) = (self.snapshot(), self.requests());
+        Answer::object(|json| {
+            json.time("now", snapshot.now)
+                .int("requests", i64::try_from(requests.total).unwrap_or(i64::MAX));
+            json.key("routes").object(|json| {
+                for (route, count) in requests.routes {
+                    json.int(route, i64::try_from(count).unwrap_or(i64::MAX));
+                }
+            });
+            for (name, count) in [
+                ("active", snapshot.projects.iter().map(|lists| lists.active.len()).sum::<usize>()),
+                ("completed", snapshot.projects.iter().map(|lists| lists.completed.len()).sum()),
+                ("abandoned", snapshot.projects.iter().map(|lists| lists.abandoned.len()).sum()),
+                ("runs", snapshot.projects.iter().map(|lists| lists.runs.len()).sum()),
+            ] {
+                json.int(name, i64::try_from(count).unwrap_or(i64::MAX));
+            }
+        })
+    }
+}
+
+/// The service with its faults in front.
+pub(crate) fn router(shared: Arc<Shared>, faults: Faults) -> Router {
+    let injector = Arc::new(Injector::new(faults));
+    Router::new()
+        .fallback(handle)
+        .with_state(shared)
+        .layer(middleware::from_fn_with_state(injector, inject))
+}
+
+async fn handle(
+    State(shared): State<Arc<Shared>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = Request::new(method, uri.path(), uri.query().unwrap_or(""), headers, body);
+    let snapshot = shared.snapshot();
+    let answer = if request.path.first().is_some_and(|first| first == "_simulator") {
+        shared.control(&request)
+    } else {
+        shared.answer(&request, &snapshot)
+    };
+    respond(answer, snapshot.now)
+}
+
+/// Puts the answer into HTTP, with the simulated clock in `Date`.
+fn respond(answer: Answer, now: Time) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    let date = now.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let mut set = |name: HeaderName, text: &str| {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
+    };
+    set(header::DATE, &date);
+    if !answer.content_type.is_empty() {
+        set(header::CONTENT_TYPE, answer.content_type);
+    }
+    set(HeaderName::from_static("x-vss-e2eid"), "6f0d2c1e-0000-4000-8000-000000000000");
+    set(HeaderName::from_static("x-tfs-processid"), "1f3b0a52-0000-4000-8000-000000000000");
+    for (name, value) in &answer.headers {
+        set(HeaderName::from_static(name), value);
+    }
+    response
+}
