@@ -1,5 +1,8 @@
 //! The one integration-test binary.
 
+mod cli;
+mod config;
 mod lake;
+mod layers;
 mod queries;
 mod support;
