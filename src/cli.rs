@@ -9,11 +9,13 @@ mod completions;
 mod config;
 pub mod exit;
 pub mod failure;
+mod lake;
 mod log;
 mod man;
 pub mod output;
 pub mod progress;
 mod signal;
+mod sql;
 mod tables;
 
 use std::panic;
@@ -83,6 +85,8 @@ struct Global {
 /// The commands, in the order in which `--help` lists them.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Ask the lake in SQL, one-shot or in a shell; read-only
+    Sql(sql::Args),
     /// Print the table dictionary
     Tables(tables::Args),
     /// Print the settings in force, their problems, or their JSON schema
@@ -96,6 +100,7 @@ enum Command {
 impl Command {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
+            Self::Sql(args) => sql::run(args, context).await,
             Self::Tables(args) => tables::run(args, context).await,
             Self::Config(args) => config::run(args, context).await,
             Self::Completions(args) => completions::run(args, context).await,
@@ -105,7 +110,10 @@ impl Command {
 
     /// Tells what becomes of the command when SIGINT or SIGTERM comes.
     fn on_signal(&self) -> OnSignal {
-        OnSignal::Drop
+        match self {
+            Self::Sql(_) => OnSignal::Own,
+            _ => OnSignal::Drop,
+        }
     }
 }
 

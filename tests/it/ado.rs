@@ -162,7 +162,8 @@ async fn a_call_carries_version_token_and_no_wish_to_be_redirected() {
 async fn a_list_by_skip_ends_only_at_an_empty_page() {
     // $top is clamped to 2, the page is short in the middle, and a row shifts from one page to the next.
     let address = serve(|_, address| {
-        let skip = address.split("$skip=").nth(1).map_or("0", |rest| rest.split('&').next().unwrap());
+        let skip =
+            address.split("$skip=").nth(1).map_or("0", |rest| rest.split('&').next().unwrap());
         json(match skip {
             "0" => projects([1, 2]),
             "2" => projects([2]),
@@ -173,7 +174,8 @@ async fn a_list_by_skip_ends_only_at_an_empty_page() {
     let stuck = ids(&client(address), Paging::Skip { top: 1000 }).await.unwrap_err();
     assert!(stuck.to_string().contains("nothing that was not on the pages before it"), "{stuck}");
 
-    let address = serve(|n, _| json(projects([[1, 2, 3], [3, 4, 5]].get(n).into_iter().flatten().copied())));
+    let address =
+        serve(|n, _| json(projects([[1, 2, 3], [3, 4, 5]].get(n).into_iter().flatten().copied())));
     let client = client(address);
     let meter = Arc::new(Meter::default());
     let seen = ids(&client.metered(Arc::clone(&meter)), Paging::Skip { top: 3 }).await.unwrap();
@@ -232,7 +234,8 @@ async fn a_429_is_waited_for_by_everybody_and_a_good_answer_is_never_sent_again(
     let counts = client.meter().counts();
     assert_eq!((counts.requests, counts.retries), (3, 1));
     assert!((1.9..2.1).contains(&counts.throttled_s), "{counts:?}");
-    let pauses = diary.0.lock().unwrap().iter().filter(|e| matches!(e, Event::Throttled { .. })).count();
+    let pauses =
+        diary.0.lock().unwrap().iter().filter(|e| matches!(e, Event::Throttled { .. })).count();
     assert_eq!(pauses, 2);
 }
 
@@ -245,7 +248,10 @@ async fn endless_throttling_and_endless_failures_end() {
 
     let address = serve(|_, _| with(json(r#"{"message":"busy\u0007"}"#), 503, &[]));
     let error = one(&client(address)).await.unwrap_err();
-    assert!(error.to_string().ends_with("failed with status 503 after 3 attempts: busy"), "{error}");
+    assert!(
+        error.to_string().ends_with("failed with status 503 after 3 attempts: busy"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -256,7 +262,9 @@ async fn one_sign_in_page_is_forgiven_and_two_are_not() {
         let reason = "TF400813: the token has expired";
         with(json(""), 401, &[("X-TFS-ServiceError", reason)])
     };
-    for (n, answer) in [0, 1, 2, 3].into_iter().zip([page, || with(json("{}"), 203, &[]), moved, expired]) {
+    for (n, answer) in
+        [0, 1, 2, 3].into_iter().zip([page, || with(json("{}"), 203, &[]), moved, expired])
+    {
         let address = serve(move |n, _| if n == 0 { answer() } else { json(r#"{"id":"a"}"#) });
         one(&client(address)).await.unwrap();
 
@@ -264,7 +272,10 @@ async fn one_sign_in_page_is_forgiven_and_two_are_not() {
         let error = one(&client(address)).await.unwrap_err();
         assert!(error.is_signed_out(), "{error:?}");
         let text = format!("{error} {error:?}");
-        assert!(!text.contains(SECRET) && !text.contains("OnZlcnk") && !text.contains("realm"), "{text}");
+        assert!(
+            !text.contains(SECRET) && !text.contains("OnZlcnk") && !text.contains("realm"),
+            "{text}"
+        );
         if n == 3 {
             assert!(text.contains("TF400813: the token has expired"), "{text}");
         }
@@ -273,7 +284,9 @@ async fn one_sign_in_page_is_forgiven_and_two_are_not() {
 
 #[tokio::test]
 async fn cut_answers_are_asked_for_again() {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: {DATE}\r\nConnection: close\r\n");
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: {DATE}\r\nConnection: close\r\n"
+    );
     let whole = r#"{"id":"a"}"#;
     let good = format!("{head}Content-Length: {}\r\n\r\n{whole}", whole.len());
     let short = format!("{head}Content-Length: 100\r\n\r\n{whole}");
@@ -341,7 +354,9 @@ async fn nobody_there_is_a_network_error_with_a_hint() {
 
 #[tokio::test]
 async fn a_slow_answer_times_out_and_pages_stop_when_dropped() {
-    let address = serve_bytes(vec![format!("HTTP/1.1 200 OK\r\nDate: {DATE}\r\nContent-Length: 5\r\n\r\n{{")]);
+    let address = serve_bytes(vec![format!(
+        "HTTP/1.1 200 OK\r\nDate: {DATE}\r\nContent-Length: 5\r\n\r\n{{"
+    )]);
     let pages = client(address).pages::<model::Project>(Call::core(&["projects"]), Paging::Whole);
     let first = Box::pin(pages).try_next().await;
     assert!(first.is_err());

@@ -1,5 +1,6 @@
 //! The one integration-test binary.
 
+mod ado;
 mod cli;
 mod config;
 mod lake;

@@ -1,0 +1,173 @@
+//! The interactive shell: history, completion, statements over several lines, timing.
+
+use std::path::PathBuf;
+
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{CompletionType, Config, Editor};
+
+use super::complete::Words;
+use super::explain::tables;
+use super::render::Format;
+use super::{answer, guard};
+use crate::cli::exit::Exit;
+use crate::cli::failure::{self, Failure};
+use crate::cli::output::{Style, paint};
+use crate::cli::{Context, signal};
+use crate::hint::nearest;
+use crate::lake::Session;
+
+const HELP: &str = "\
+  SQL;        run it: SELECT, WITH, VALUES, EXPLAIN, SHOW, DESCRIBE
+  \\d          list tables and views
+  \\d TABLE    describe a table or view
+  \\q          leave, as Ctrl-D does";
+
+/// Reads and answers until the end of input.
+pub(super) async fn run(
+    session: &Session,
+    format: Format,
+    context: &Context,
+) -> anyhow::Result<Exit> {
+    let output = &context.output;
+    let editing =
+        |error: ReadlineError| Failure::outside("the terminal cannot be read").caused_by(error);
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .history_ignore_space(true)
+        .max_history_size(10_000)
+        .map_err(editing)?
+        .build();
+    let mut editor: Editor<Words, FileHistory> = Editor::with_config(config).map_err(editing)?;
+    editor.set_helper(Some(Words::new(&session.ctx).await));
+    let history = history(context);
+    if let Some(file) = &history {
+        // The first shell has none.
+        let _ = editor.load_history(file);
+    }
+    output.say("adolake sql: read-only; \\d lists tables, help tells more, Ctrl-D leaves");
+    let prompt = "adolake> ";
+    loop {
+        let line = match tokio::task::block_in_place(|| editor.readline(prompt)) {
+            Ok(line) => line,
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) => break,
+            Err(error) => return Err(editing(error).into()),
+        };
+        let text = line.trim();
+        if text.is_empty() {
+            continue;
+        }
+        // A line that cannot be remembered is run all the same.
+        let _ = editor.add_history_entry(text);
+        if ["\\q", "quit", "exit"].contains(&text.trim_end_matches(';')) {
+            break;
+        }
+        let result = tokio::select! {
+            result = respond(session, text, format, context) => result,
+            exit = signal::received() => {
+                if exit != Exit::INTERRUPTED {
+                    return Ok(exit);
+                }
+                output.say("stopped");
+                Ok(())
+            }
+        };
+        if let Err(error) = result {
+            for (label, text) in failure::lines(&error) {
+                output.label(label, &text);
+            }
+        }
+    }
+    if let Some(file) = &history
+        && let Err(error) = editor.save_history(file)
+    {
+        output.warn(&format!("the history is not saved to `{}`: {error}", file.display()));
+    }
+    Ok(Exit::CLEAN)
+}
+
+/// The history file, its folder made.
+fn history(context: &Context) -> Option<PathBuf> {
+    let folder = context.environment().state_home()?.join("adolake");
+    std::fs::create_dir_all(&folder).ok()?;
+    Some(folder.join("sql_history"))
+}
+
+async fn respond(
+    session: &Session,
+    text: &str,
+    format: Format,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let command = text.trim_end_matches(';').trim();
+    if command == "help" || command == "\\?" || command == "\\h" {
+        context.output.print(&format!("{HELP}\n"))?;
+        return Ok(());
+    }
+    if command == "\\d" || command == "\\dt" {
+        return Ok(context.output.print(&list(session, context))?);
+    }
+    if let Some(table) = command.strip_prefix("\\d ") {
+        return describe(session, table.trim(), context).await;
+    }
+    if command.starts_with('\\') {
+        return Err(Failure::user(format!("there is no command `{command}`"))
+            .hint("help lists them")
+            .into());
+    }
+    for statement in guard::parse(text)? {
+        guard::check(&statement)?;
+        let answer = answer(&session.ctx, statement, format, &[], context).await?;
+        context.output.say(&answer.to_string());
+    }
+    Ok(())
+}
+
+fn list(session: &Session, context: &Context) -> String {
+    let names = tables(&session.ctx);
+    let width = names.iter().map(String::len).max().unwrap_or_default();
+    let mut text = String::new();
+    for name in names {
+        let kind =
+            if session.versions.contains_key(&name) { "table" } else { "view or empty table" };
+        let padded = paint(context.output.colors_data(), Style::Strong, &format!("{name:width$}"));
+        text.push_str(&format!("{padded}  {kind}\n"));
+    }
+    text
+}
+
+async fn describe(session: &Session, table: &str, context: &Context) -> anyhow::Result<()> {
+    let Ok(provider) = session.ctx.table_provider(table).await else {
+        let known = tables(&session.ctx);
+        let failure = Failure::user(format!("there is no table or view `{table}`"));
+        return Err(match nearest(table, known.iter().map(String::as_str)) {
+            Some(name) => failure.hint(format!("did you mean `{name}`?")),
+            None => failure.hint("\\d lists them"),
+        }
+        .into());
+    };
+    let schema = provider.schema();
+    let width = schema.fields().iter().map(|field| field.name().len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for field in schema.fields() {
+        let name =
+            paint(context.output.colors_data(), Style::Strong, &format!("{:width$}", field.name()));
+        text.push_str(&format!("{name}  {}\n", kind(field.data_type())));
+    }
+    Ok(context.output.print(&text)?)
+}
+
+fn kind(kind: &arrow::datatypes::DataType) -> String {
+    use arrow::datatypes::DataType;
+    match kind {
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "text".to_owned(),
+        DataType::Int64 => "bigint".to_owned(),
+        DataType::Int32 => "int".to_owned(),
+        DataType::Float64 => "double".to_owned(),
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(..) => "timestamp".to_owned(),
+        other => other.to_string().to_lowercase(),
+    }
+}
