@@ -171,14 +171,28 @@ impl Client {
         self.get_if_any(call).await?.present()
     }
 
+    /// Asks for one page of a list; counting its rows is left to the caller.
+    async fn page<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, Error> {
+        self.ask(call).await?.present()
+    }
+
     /// Asks for one object that may be no more; none stands for 204, no content.
     ///
     /// # Errors
     /// Fails with the [`Error`] that the answer means, after as many attempts as [`Patience`] allows.
     pub async fn get_if_any<T: DeserializeOwned>(
         &self,
-        mut call: Call,
+        call: Call,
     ) -> Result<Answer<Option<T>>, Error> {
+        let answer = self.ask(call).await?;
+        if answer.value.is_some() {
+            self.meter.object();
+        }
+        Ok(answer)
+    }
+
+    /// Sends a call as often as it takes.
+    async fn ask<T: DeserializeOwned>(&self, mut call: Call) -> Result<Answer<Option<T>>, Error> {
         let mut tries = Tries::default();
         loop {
             let address = call.address(self.endpoints());

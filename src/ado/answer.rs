@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::error::Error;
 
@@ -192,7 +192,9 @@ pub(super) fn parse<T: DeserializeOwned>(address: &str, body: &Bytes) -> Result<
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
-    if error.is_eof() {
+    // A wrong field may stand before the place where the text was cut.
+    let is_cut = |error: serde_json::Error| error.is_eof();
+    if serde_json::from_slice::<IgnoredAny>(body).is_err_and(is_cut) {
         return Err(Failure::Retry(Error::CutOff { address: address.to_owned() }));
     }
     // A text cut in the middle of a character pair holds half of it as an escape, which is no Unicode.

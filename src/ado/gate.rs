@@ -5,7 +5,8 @@
 //! - pauses everybody when any answer, a good one too, carries `Retry-After`;
 //! - after a refusal (429) lets one request through as a probe, and the others only once that one has succeeded;
 //! - halves the number of requests in flight when answers are refused or held back, and adds one again after a while
-//!   of good answers, unless less than 0.3 of the budget is left.
+//!   of good answers, unless less than 0.3 of the budget is left;
+//! - sends one request at a time while nothing of the budget is left, until it is said to be whole again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,6 +38,8 @@ struct State {
     refusals: u32,
     good_answers: usize,
     last_shrink: Option<Instant>,
+    /// Until when nothing is added.
+    frugal_until: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,6 +81,7 @@ impl Gate {
             refusals: 0,
             good_answers: 0,
             last_shrink: None,
+            frugal_until: None,
         };
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), patience })
     }
@@ -145,8 +149,16 @@ impl State {
         }
     }
 
-    fn grow(&mut self, rate: &RateHeaders) {
-        if rate.remaining_share.is_some_and(|share| share < SCARCE) || self.limit >= self.most {
+    fn spend_nothing(&mut self, until: Instant) {
+        self.good_answers = 0;
+        self.limit = 1;
+        self.frugal_until = Some(until);
+    }
+
+    fn grow(&mut self, rate: &RateHeaders, now: Instant) {
+        let is_scarce = rate.remaining_share.is_some_and(|share| share < SCARCE)
+            || self.frugal_until.is_some_and(|until| now < until);
+        if is_scarce || self.limit >= self.most {
             self.good_answers = 0;
             return;
         }
@@ -199,10 +211,13 @@ impl Permit {
                         Pause::None | Pause::Rest(_) => Pause::Rest(until),
                     };
                 }
-                if rate.retry_after.is_some() || rate.delay.is_some() {
+                if rate.remaining_share.is_some_and(|share| share <= 0.0) {
+                    let reset = rate.reset.unwrap_or_default();
+                    state.spend_nothing(now + reset.min(patience.longest_wait));
+                } else if rate.retry_after.is_some() || rate.delay.is_some() {
                     state.shrink(now);
                 } else {
-                    state.grow(rate);
+                    state.grow(rate, now);
                 }
             }
         }
@@ -251,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn retry_after_on_a_good_answer_pauses_everybody() {
-        let gate = Gate::new(4, Patience::default());
+        let gate = Gate::new(8, Patience::default());
         let first = gate.enter().await;
         let start = Instant::now();
         assert!(first.observe(&asked(80), Verdict::Answered).is_some());
@@ -292,6 +307,16 @@ mod tests {
             permit.observe(&RateHeaders::default(), Verdict::Answered);
         }
         assert_eq!(gate.limit(), 8);
+        let spent = RateHeaders {
+            remaining_share: Some(0.0),
+            reset: Some(Duration::from_secs(60)),
+            ..RateHeaders::default()
+        };
+        permit.observe(&spent, Verdict::Answered);
+        for _ in 0..100 {
+            permit.observe(&RateHeaders::default(), Verdict::Answered);
+        }
+        assert_eq!(gate.limit(), 1, "until the budget is whole again");
     }
 
     #[tokio::test]

@@ -56,6 +56,10 @@ impl Meter {
         }
     }
 
+    pub(super) fn object(&self) {
+        self.rows.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn throttled(&self, wait: Duration) {
         let micros = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
         self.throttled_us.fetch_add(micros, Ordering::Relaxed);

@@ -68,7 +68,7 @@ impl Client {
             }
             let mut progress = Progress::default();
             loop {
-                let page = client.get::<List<T>>(call.clone()).await?;
+                let page = client.page::<List<T>>(call.clone()).await?;
                 let page = rows_of(page)?;
                 client.meter().page(page.value.len());
                 let next = progress.after(paging, &page)?;

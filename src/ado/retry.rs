@@ -57,8 +57,8 @@ pub(super) struct RateHeaders {
     pub delay: Option<Duration>,
     /// `X-RateLimit-Remaining` divided by `X-RateLimit-Limit`.
     pub remaining_share: Option<f64>,
-    /// `X-RateLimit-Reset`: when the budget is whole again.
-    pub reset: Option<DateTime<Utc>>,
+    /// `X-RateLimit-Reset`, from now: when the budget is whole again if nothing is sent.
+    pub reset: Option<Duration>,
 }
 
 impl RateHeaders {
@@ -76,8 +76,10 @@ impl RateHeaders {
             retry_after: retry_after.filter(|wait| !wait.is_zero()),
             delay: number("x-ratelimit-delay").and_then(seconds).filter(|wait| !wait.is_zero()),
             remaining_share: number("x-ratelimit-remaining").zip(limit).map(|(left, of)| left / of),
-            reset: number("x-ratelimit-reset")
-                .and_then(|epoch| DateTime::from_timestamp(epoch as i64, 0)),
+            reset: number("x-ratelimit-reset").and_then(|epoch| {
+                let reset = DateTime::from_timestamp(epoch as i64, 0)?;
+                (reset - now?).to_std().ok()
+            }),
         }
     }
 }
@@ -104,6 +106,7 @@ mod tests {
             ("X-RateLimit-Delay", "0.25"),
             ("X-RateLimit-Remaining", "50"),
             ("X-RateLimit-Limit", "200"),
+            ("X-RateLimit-Reset", "1767323055"),
         ] {
             headers.insert(name, value.parse().unwrap());
         }
@@ -116,6 +119,7 @@ mod tests {
         headers.insert("Retry-After", "Fri, 02 Jan 2026 03:04:15 GMT".parse().unwrap());
         let rate = RateHeaders::read(&headers, Some(now));
         assert_eq!(rate.retry_after, Some(Duration::from_secs(10)));
+        assert_eq!(rate.reset, Some(Duration::from_secs(10)));
         headers.insert("Retry-After", "soon".parse().unwrap());
         assert_eq!(RateHeaders::read(&headers, Some(now)).retry_after, None);
     }

@@ -34,7 +34,6 @@ pub struct Target {
 
 /// Which parts to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "parts are independent of each other")]
 pub struct Parts {
     /// The single answer: who closed it, fork, bypass.
     pub single: bool,
@@ -269,13 +268,10 @@ pub async fn fetch(source: &Source, target: &Target, parts: Parts) -> Result<Det
         take_changes(&asked, &mut details, pages)?;
     }
     // "No" needs both answers; a single "yes" is enough.
-    if bypassed.contains(&true) || (parts.single && parts.threads && bypassed.len() == 1) {
-        let both_read = ["details_read_at", "threads_read_at"]
-            .iter()
-            .all(|column| details.update.iter().any(|(set, _)| set == column));
-        if bypassed.contains(&true) || both_read {
-            details.update.push(("bypass_policy", bypassed.contains(&true).into()));
-        }
+    let is_read = |column| details.update.iter().any(|(set, _)| *set == column);
+    let is_bypass = bypassed.contains(&true);
+    if is_bypass || (is_read(SINGLE.column) && is_read(THREADS.column)) {
+        details.update.push(("bypass_policy", is_bypass.into()));
     }
     let update = std::mem::take(&mut details.update);
     if let Some(row) = details.single.as_mut().and_then(|page| page.pull_requests.first_mut()) {

@@ -3,6 +3,7 @@
 mod ado;
 mod cli;
 mod config;
+mod extract;
 mod lake;
 mod layers;
 mod queries;
