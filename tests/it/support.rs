@@ -1,4 +1,5 @@
 //! What several tests need.
 
+pub mod canned;
 pub mod cases;
 pub mod cmd;
