@@ -11,4 +11,5 @@ pub mod hint;
 pub mod lake;
 pub mod schema;
 pub mod simulator;
+pub mod sync;
 pub mod window;

@@ -1,0 +1,153 @@
+//! Rows on their way into the lake, gathered until a commit pays, and the windows that wait for them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+
+use super::Run;
+use super::error::Error;
+use super::scope::{Outcome, Scope};
+use crate::lake::Complete;
+use crate::schema::{Cell, Row};
+
+/// Rows after which gathered rows are written.
+const MOST_ROWS: usize = 60_000;
+/// Bytes of text after which gathered rows are written.
+const MOST_BYTES: usize = 48 << 20;
+/// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
+const MOST_SECONDS: i64 = 60;
+
+/// Tables in the order in which they are written: children and runs before what they belong to.
+const ORDER: [&str; 14] = [
+    "raw_answers",
+    "pipeline_run_jobs",
+    "pipeline_run_finishes",
+    "pipeline_runs",
+    "pushes",
+    "pull_request_votes",
+    "pull_request_iterations",
+    "pull_request_commits",
+    "pull_request_changes",
+    "pull_request_statuses",
+    "pull_request_policy_evaluations",
+    "pull_request_reviewers",
+    "pull_request_labels",
+    "pull_requests",
+];
+
+/// What was read together: rows of several tables and the parents of which they are all children.
+#[derive(Debug, Default)]
+pub(super) struct Unit {
+    /// Number of the window that waits for it; none for what no window stands for.
+    pub window: Option<usize>,
+    /// Rows by table.
+    pub tables: BTreeMap<&'static str, Vec<Row>>,
+    /// Complete parents by table.
+    pub complete: BTreeMap<&'static str, Vec<Complete>>,
+    /// Pull requests whose jobs are to be looked after before they are written.
+    pub judged: Vec<super::jobs::Judged>,
+    /// Time of the answer; of the earliest, where there are several.
+    pub seen_at: DateTime<Utc>,
+}
+
+/// What goes from readers to the writer.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Rows.
+    Unit(Box<Unit>),
+    /// All units of a window were sent.
+    Close(Box<Close>),
+}
+
+/// The end of a window: its rows in `sync_runs` and beside it follow the last of its units.
+#[derive(Debug)]
+pub(super) struct Close {
+    /// Number of the window.
+    pub window: usize,
+    /// Units that were sent for it.
+    pub units: usize,
+    /// What was read.
+    pub scope: Scope,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Rows of `population_counts`.
+    pub counts: Vec<Row>,
+}
+
+/// Gathers and writes.
+#[derive(Default)]
+pub(super) struct Batch {
+    tables: BTreeMap<&'static str, Vec<Row>>,
+    complete: BTreeMap<&'static str, Vec<Complete>>,
+    judged: Vec<super::jobs::Judged>,
+    rows: usize,
+    bytes: usize,
+    first_seen: Option<DateTime<Utc>>,
+    last_seen: Option<DateTime<Utc>>,
+    arrived: HashMap<usize, usize>,
+    closing: Vec<Close>,
+}
+
+impl Batch {
+    /// Takes a message; writes when enough has gathered.
+    pub async fn take(&mut self, run: &Run, message: Message) -> Result<(), Error> {
+        match message {
+            Message::Unit(unit) => self.add(*unit),
+            Message::Close(close) => self.closing.push(*close),
+        }
+        let waited = self.first_seen.zip(self.last_seen).map_or(0, |(first, last)| (last - first).num_seconds());
+        if self.rows >= MOST_ROWS || self.bytes >= MOST_BYTES || waited >= MOST_SECONDS {
+            self.write(run).await?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, unit: Unit) {
+        if let Some(window) = unit.window {
+            *self.arrived.entry(window).or_default() += 1;
+        }
+        for (table, rows) in unit.tables {
+            self.rows += rows.len();
+            self.bytes += rows.iter().map(size).sum::<usize>();
+            self.tables.entry(table).or_default().extend(rows);
+        }
+        for (table, complete) in unit.complete {
+            self.complete.entry(table).or_default().extend(complete);
+        }
+        self.judged.extend(unit.judged);
+        self.first_seen = Some(self.first_seen.map_or(unit.seen_at, |first| first.min(unit.seen_at)));
+        self.last_seen = Some(self.last_seen.map_or(unit.seen_at, |last| last.max(unit.seen_at)));
+    }
+
+    /// Writes all that has gathered, then the windows that need nothing more.
+    pub async fn write(&mut self, run: &Run) -> Result<(), Error> {
+        let judged = std::mem::take(&mut self.judged);
+        super::jobs::read(run, &judged).await?;
+        if let Some(seen_at) = self.last_seen {
+            for table in ORDER {
+                let rows = self.tables.remove(table).unwrap_or_default();
+                let complete = self.complete.remove(table).unwrap_or_default();
+                run.write(table, rows, complete, seen_at).await?;
+            }
+        }
+        (self.rows, self.bytes, self.first_seen, self.last_seen) = (0, 0, None, None);
+        let (done, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.closing)
+            .into_iter()
+            .partition(|close| self.arrived.get(&close.window).copied().unwrap_or(0) >= close.units);
+        self.closing = waiting;
+        let mut rows = Vec::new();
+        let mut counts = Vec::new();
+        for close in done {
+            counts.extend(close.counts);
+            rows.push((close.scope, close.outcome));
+        }
+        let now = run.now();
+        run.write("population_counts", counts, Vec::new(), now).await?;
+        run.record(rows).await
+    }
+}
+
+/// Returns about how many bytes the texts of a row take.
+fn size(row: &Row) -> usize {
+    row.cells().iter().map(|cell| if let Cell::Text(text) = cell { text.len() } else { 8 }).sum()
+}

@@ -1,0 +1,193 @@
+//! Details of judged pull requests: beside the list that names them, and for what the lake lacks of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use futures::{StreamExt as _, TryStreamExt as _};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Run;
+use super::batch::{Batch, Message, Unit};
+use super::error::Error;
+use super::jobs::Judged;
+use super::judge::Read;
+use super::scope::{Outcome, Scope};
+use crate::extract::pull_request_details::{self, Details, Parts, Target};
+use crate::extract::Resource;
+use crate::lake::Complete;
+use crate::schema::Row;
+use crate::window::Window;
+
+/// How reading the details of each project goes, added to by every pull request.
+pub(super) struct Tally {
+    scopes: BTreeMap<String, Mutex<(Scope, BTreeSet<String>, usize)>>,
+}
+
+impl Tally {
+    /// Returns an empty tally for the projects of a run.
+    pub fn new(run: &Run) -> Self {
+        let window = Window::new(run.upper, run.upper);
+        let scope = |id: &String, name: &String| Scope::new(Resource::PullRequestDetails, id, name, window);
+        let scopes = run.projects.iter().map(|project| {
+            (project.id.clone(), Mutex::new((scope(&project.id, &project.name), BTreeSet::new(), 0)))
+        });
+        Self { scopes: scopes.collect() }
+    }
+
+    fn meter(&self, project: &str) -> Arc<crate::ado::Meter> {
+        let scope = self.scopes.get(project);
+        scope.map(|one| Arc::clone(&one.lock().unwrap_or_else(PoisonError::into_inner).0.meter)).unwrap_or_default()
+    }
+
+    fn missing(&self, project: &str, why: String) {
+        if let Some(one) = self.scopes.get(project) {
+            let mut one = one.lock().unwrap_or_else(PoisonError::into_inner);
+            one.2 += 1;
+            // One example is enough for people; the count tells the size.
+            if one.1.is_empty() {
+                one.1.insert(why);
+            }
+        }
+    }
+
+    /// Returns the scopes that sent requests, and how they ended.
+    pub fn finish(self) -> Vec<(Scope, Outcome)> {
+        let scopes = self.scopes.into_values().map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner));
+        scopes
+            .filter(|(scope, ..)| scope.meter.counts().requests > 0)
+            .map(|(scope, errors, count)| match errors.first() {
+                None => (scope, Outcome::Ok),
+                Some(first) => (scope, Outcome::Partial(format!("{count} pull requests lack details: {first}"))),
+            })
+            .collect()
+    }
+}
+
+/// Loads what the lake has of the details of closed pull requests.
+pub(super) async fn load_known(run: &mut Run) -> Result<(), Error> {
+    let sql = "select pull_request_id, details_read_at, threads_read_at, iterations_read_at, statuses_read_at, \
+               evaluations_read_at, commits_read_at, changes_read_at from pull_requests \
+               where organization = $organization and status <> 'active' and coalesce(details_read_at, \
+               threads_read_at, iterations_read_at, statuses_read_at, evaluations_read_at, commits_read_at) is not null";
+    let rows = run.query("pull_requests", sql, "which details it has").await?;
+    run.judge.read = rows.iter().filter_map(|row| Some((row.int("pull_request_id")?, known(row)?))).collect();
+    Ok(())
+}
+
+fn known(row: &Row) -> Option<Read> {
+    let at = |column: &str| row.time(column);
+    let columns = [
+        "details_read_at",
+        "threads_read_at",
+        "iterations_read_at",
+        "statuses_read_at",
+        "evaluations_read_at",
+        "commits_read_at",
+    ];
+    let first = columns.into_iter().filter_map(at).min()?;
+    let rechecked = [at("threads_read_at"), at("statuses_read_at")].into_iter().flatten().min();
+    let parts = Parts {
+        single: at("details_read_at").is_some(),
+        threads: at("threads_read_at").is_some(),
+        iterations: at("iterations_read_at").is_some(),
+        statuses: at("statuses_read_at").is_some(),
+        evaluations: at("evaluations_read_at").is_some(),
+        commits: at("commits_read_at").is_some(),
+        changes: at("changes_read_at").is_some(),
+    };
+    Some(Read { parts, first, rechecked: rechecked.unwrap_or(first) })
+}
+
+/// Reads parts of one pull request's details on a task of its own and makes them a unit; `row` is the pull request's
+/// row and is filled. What may not be read is left null, so that the next sync asks again.
+pub(super) async fn read(run: &Run, tally: &Tally, mut row: Row, parts: Parts) -> Result<Unit, Error> {
+    let text = |column| row.text(column).unwrap_or_default().to_owned();
+    let target = Target {
+        project_id: text("project_id"),
+        repository_id: text("repository_id"),
+        pull_request_id: row.int("pull_request_id").unwrap_or(0),
+        created_month: text("created_month"),
+    };
+    let project = target.project_id.clone();
+    let source = run.metered(&tally.meter(&project));
+    let (number, key) = (target.pull_request_id, key(&target));
+    let task = tokio::spawn(async move { pull_request_details::fetch(&source, &target, parts).await });
+    let result = AbortOnDropHandle::new(task).await.map_err(|source| Error::Broken { source })?;
+    let mut unit = Unit::default();
+    match result {
+        Ok(details) => take(tally, &project, &mut row, &mut unit, details, &key),
+        Err(error) => {
+            let error = run.unless_signed_out(error)?;
+            tally.missing(&project, format!("pull request {number}: {}", super::chain(&error)));
+        }
+    }
+    unit.judged.push(Judged::of(&row));
+    unit.tables.entry("pull_requests").or_default().push(row);
+    Ok(unit)
+}
+
+type Key = Vec<(&'static str, crate::schema::Cell)>;
+
+fn key(target: &Target) -> Key {
+    vec![
+        ("repository_id", target.repository_id.as_str().into()),
+        ("pull_request_id", target.pull_request_id.into()),
+        ("created_month", target.created_month.as_str().into()),
+    ]
+}
+
+fn take(tally: &Tally, project: &str, row: &mut Row, unit: &mut Unit, details: Details, key: &Key) {
+    details.apply(row);
+    for (part, why) in &details.unreadable {
+        let number = row.int("pull_request_id").unwrap_or(0);
+        tally.missing(project, format!("{part} of pull request {number}: {why}"));
+    }
+    let seen_at: DateTime<Utc> = details.seen_at.unwrap_or_default();
+    unit.seen_at = seen_at;
+    for (table, rows) in details.tables {
+        if rows.first().is_some_and(|row| row.table().tombstone.is_some()) || table == "pull_request_statuses" {
+            let complete = Complete { key: key.clone(), also: Vec::new() };
+            unit.complete.entry(table).or_default().push(complete);
+        }
+        unit.tables.entry(table).or_default().extend(rows);
+    }
+    unit.tables.entry("raw_answers").or_default().extend(details.raw);
+}
+
+/// Reads the details of pull requests that no list of this sync named: settings may have widened, or an earlier sync
+/// may have been stopped.
+pub(super) async fn sweep(run: &mut Run) -> Result<(), Error> {
+    load_known(run).await?;
+    let since = if run.input.section.detail == crate::config::Detail::Judged { " and closed_at >= $start_at" } else { "" };
+    let sql = format!(
+        "select * from pull_requests where organization = $organization and closed_at <= $upper{since} \
+         and (details_read_at is null or threads_read_at is null or iterations_read_at is null \
+         or statuses_read_at is null or evaluations_read_at is null or commits_read_at is null \
+         or changes_read_at is null or details_read_at < closed_at \
+         or threads_read_at < closed_at + interval '{} seconds')",
+        run.recheck().num_seconds()
+    );
+    let rows = run.query("pull_requests", &sql, "whose details are missing").await?;
+    let wanted: Vec<(Row, Parts)> =
+        rows.into_iter().filter_map(|row| run.judge.parts(&row).map(|parts| (row, parts))).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    run.begin(Resource::PullRequestDetails);
+    run.expect(Resource::PullRequestDetails, wanted.len());
+    let tally = Tally::new(run);
+    let mut batch = Batch::default();
+    let mut units = futures::stream::iter(wanted)
+        .map(|(row, parts)| read(run, &tally, row, parts))
+        .buffer_unordered(run.in_flight());
+    while let Some(unit) = units.try_next().await? {
+        run.progress(Resource::PullRequestDetails, 1, 1);
+        batch.take(run, Message::Unit(Box::new(unit))).await?;
+    }
+    drop(units);
+    batch.write(run).await?;
+    run.record(tally.finish()).await?;
+    run.end(Resource::PullRequestDetails, &["pull_request_votes", "pull_request_iterations", "pull_request_statuses"]);
+    Ok(())
+}

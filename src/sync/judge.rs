@@ -1,0 +1,141 @@
+//! Which pull requests a check would judge now, and which of their details are still to be read.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config::{Detail, RepositorySettings, Settings};
+use crate::extract::pull_request_details::Parts;
+use crate::extract::short_name;
+use crate::glob::Glob;
+use crate::schema::Row;
+
+/// Days after the close at which threads and statuses are read again; the last time is at the end of `sync.recheck`.
+const RECHECK_DAYS: [i64; 2] = [1, 7];
+
+/// What holds for one repository, ready to be asked.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    /// Project, for addresses.
+    pub project_id: String,
+    in_scope: bool,
+    production: Vec<Glob>,
+    /// Pipeline parts of its `job:` selectors, lower case.
+    pub job_pipelines: Vec<Glob>,
+    wants_paths: bool,
+    is_readable: bool,
+}
+
+impl Rules {
+    /// Returns the rules of a repository; `is_readable` is false where its contents answer 404.
+    pub fn new(project_id: &str, settings: &RepositorySettings, is_readable: bool) -> Self {
+        let globs = |patterns: Vec<&str>| patterns.into_iter().filter_map(|p| Glob::new(p).ok()).collect();
+        let solutions = || settings.solutions().into_iter().flat_map(|(_, list)| list);
+        let jobs = solutions().filter(|solution| solution.selector == crate::config::Selector::Job);
+        Self {
+            project_id: project_id.to_owned(),
+            in_scope: settings.in_scope,
+            production: globs(settings.production_branches.iter().map(String::as_str).collect()),
+            job_pipelines: globs(jobs.filter_map(|job| job.pattern.split('/').next()).collect()),
+            wants_paths: solutions().any(|solution| solution.paths.is_some()),
+            is_readable,
+        }
+    }
+
+    /// Returns whether a branch, by its short name, is a production branch of a repository in scope.
+    pub fn is_production(&self, branch: &str) -> bool {
+        self.in_scope && self.production.iter().any(|glob| glob.matches(branch))
+    }
+}
+
+/// What the lake knows of a closed pull request's details.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Read {
+    /// Parts that were read.
+    pub parts: Parts,
+    /// The earliest of their times.
+    pub first: DateTime<Utc>,
+    /// The earlier of the times of threads and statuses.
+    pub rechecked: DateTime<Utc>,
+}
+
+/// Decides which details to read.
+#[derive(Debug)]
+pub(super) struct Judge {
+    /// By repository id.
+    pub repositories: HashMap<String, Rules>,
+    /// By pull request number.
+    pub read: HashMap<i64, Read>,
+    detail: Detail,
+    recheck: TimeDelta,
+    /// Merges before it are not judged.
+    pub start_at: DateTime<Utc>,
+    upper: DateTime<Utc>,
+}
+
+impl Judge {
+    /// Returns a judge over a sync's upper bound.
+    pub fn new(
+        settings: &Settings,
+        first_sync: DateTime<Utc>,
+        upper: DateTime<Utc>,
+        section: &crate::config::Sync,
+    ) -> Self {
+        Self {
+            repositories: HashMap::new(),
+            read: HashMap::new(),
+            detail: section.detail,
+            recheck: TimeDelta::from_std(section.recheck).unwrap_or(TimeDelta::MAX),
+            start_at: settings.start_at(first_sync),
+            upper,
+        }
+    }
+
+    /// Returns whether details of a pull request, given as its row, are wanted at all.
+    pub fn wants(&self, row: &Row) -> bool {
+        let Some(rules) = row.text("repository_id").and_then(|id| self.repositories.get(id)) else { return false };
+        let Some(closed_at) = row.time("closed_at").filter(|at| *at <= self.upper) else { return false };
+        let is_completed = row.text("status") == Some("completed");
+        let branch = row.text("target_ref").map(short_name).unwrap_or_default();
+        let is_wanted = match self.detail {
+            Detail::All => row.text("status") != Some("active"),
+            Detail::Production => is_completed && rules.is_production(branch),
+            Detail::Judged => is_completed && closed_at >= self.start_at && rules.is_production(branch),
+        };
+        is_wanted && rules.is_readable
+    }
+
+    /// Returns the parts of a pull request's details that are to be read now; none where nothing is.
+    pub fn parts(&self, row: &Row) -> Option<Parts> {
+        if !self.wants(row) {
+            return None;
+        }
+        let rules = self.repositories.get(row.text("repository_id")?)?;
+        let closed_at = row.time("closed_at")?;
+        let all = Parts { changes: rules.wants_paths, ..Parts::ALL };
+        let Some(read) = self.read.get(&row.int("pull_request_id")?) else { return Some(all) };
+        // Details read before the close, of an abandoned pull request that came back, say nothing of the merge.
+        if read.first < closed_at {
+            return Some(all);
+        }
+        let is_due = self.is_due(closed_at, read.rechecked);
+        let parts = Parts {
+            single: !read.parts.single,
+            threads: !read.parts.threads || is_due,
+            iterations: !read.parts.iterations,
+            statuses: !read.parts.statuses || is_due,
+            evaluations: !read.parts.evaluations,
+            commits: !read.parts.commits,
+            changes: all.changes && !read.parts.changes,
+        };
+        let any = parts.single || parts.threads || parts.iterations || parts.statuses;
+        (any || parts.evaluations || parts.commits || parts.changes).then_some(parts)
+    }
+
+    fn is_due(&self, closed_at: DateTime<Utc>, read_at: DateTime<Utc>) -> bool {
+        let days = RECHECK_DAYS.into_iter().map(TimeDelta::days).filter(|after| *after < self.recheck);
+        days.chain([self.recheck])
+            .filter_map(|after| closed_at.checked_add_signed(after))
+            .any(|due| read_at < due && due <= self.upper)
+    }
+}

@@ -1,0 +1,376 @@
+//! A sync under way: what it knows, and the few ways in which its parts read, write and record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use datafusion::common::ScalarValue;
+use uuid::Uuid;
+
+use super::error::Error;
+use super::judge::Judge;
+use super::scope::{Outcome, Scope};
+use super::{Input, Options, Report, chain, snapshots};
+use crate::ado::Meter;
+use crate::event::Event;
+use crate::extract::{self, Resource, Source};
+use crate::lake::state::Progress;
+use crate::lake::{Change, Complete, Session};
+use crate::schema::{Row, from_batch};
+use crate::window::Window;
+
+/// A project that is read.
+#[derive(Debug, Clone)]
+pub(super) struct Project {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+}
+
+/// A repository that the identity can see.
+#[derive(Debug, Clone)]
+pub(super) struct Repository {
+    /// Id.
+    pub id: String,
+    /// Project.
+    pub project_id: String,
+    /// Name.
+    pub name: String,
+    /// Short name of the default branch.
+    pub default_branch: Option<String>,
+    /// Whether its contents answer 404.
+    pub is_disabled: bool,
+}
+
+/// A sync of one organization under way.
+pub(super) struct Run {
+    /// What it was handed.
+    pub input: Input,
+    /// What the caller asked for.
+    pub options: Options,
+    /// Where rows come from.
+    pub source: Source,
+    /// Id, in the order of time.
+    pub run_id: String,
+    /// Nothing after it is read.
+    pub upper: DateTime<Utc>,
+    /// What earlier syncs finished.
+    pub progress_so_far: Progress,
+    /// Which details are wanted.
+    pub judge: Judge,
+    /// Projects that are read.
+    pub projects: Vec<Project>,
+    /// Repositories of those projects.
+    pub repositories: Vec<Repository>,
+    started_at: DateTime<Utc>,
+    writes: bool,
+    done: Mutex<Done>,
+}
+
+#[derive(Default)]
+struct Done {
+    rows: Vec<Row>,
+    later: Vec<(Scope, Outcome)>,
+    changed: BTreeMap<String, u64>,
+    started: BTreeMap<&'static str, Instant>,
+}
+
+impl Run {
+    /// Signs in, fixes the upper bound, and reads what everything else is read within: projects and repositories.
+    pub async fn start(input: Input, options: &Options) -> Result<Self, Error> {
+        Self::open(input, options, true).await
+    }
+
+    /// As [`Run::start`], but nothing is written.
+    pub async fn look(input: Input, options: &Options) -> Result<Self, Error> {
+        Self::open(input, options, false).await
+    }
+
+    async fn open(input: Input, options: &Options, writes: bool) -> Result<Self, Error> {
+        let organization = input.source.organization().to_owned();
+        let progress_so_far = input
+            .lake
+            .progress(&organization)
+            .await
+            .map_err(|source| lake_error("read", "sync_runs", source))?;
+        let source = input.source.clone();
+        let judge = Judge::new(&input.settings, DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH, &input.section);
+        let mut run = Self {
+            options: options.clone(),
+            source,
+            run_id: Uuid::now_v7().to_string(),
+            upper: DateTime::UNIX_EPOCH,
+            progress_so_far,
+            judge,
+            projects: Vec::new(),
+            repositories: Vec::new(),
+            started_at: DateTime::UNIX_EPOCH,
+            writes,
+            done: Mutex::default(),
+            input,
+        };
+        snapshots::sign_in(&mut run).await?;
+        Ok(run)
+    }
+
+    /// Fixes the bounds of the run once the service has told its time.
+    pub fn fix_bounds(&mut self, first_answer: DateTime<Utc>) {
+        self.started_at = first_answer;
+        self.upper = self.options.until.map_or(first_answer, |until| until.min(first_answer));
+        let first_sync = self.progress_so_far.first_sync.unwrap_or(first_answer);
+        self.judge = Judge::new(&self.input.settings, first_sync, self.upper, &self.input.section);
+    }
+
+    /// Reads everything that was asked for.
+    pub async fn read_all(&mut self) -> Result<(), Error> {
+        snapshots::read(self).await?;
+        super::details::load_known(self).await?;
+        super::runs::read(self).await?;
+        super::pushes::read(self).await?;
+        super::pull_requests::read(self).await?;
+        if self.wants(Resource::PullRequestDetails) {
+            super::details::sweep(self).await?;
+        }
+        if self.wants(Resource::PipelineRunJobs) {
+            super::jobs::sweep(self).await?;
+        }
+        if self.wants(Resource::Pushes) {
+            super::pushes::explain(self).await?;
+        }
+        let later = std::mem::take(&mut self.done().later);
+        self.record(later).await
+    }
+
+    /// Returns what was done.
+    pub fn report(&self) -> Report {
+        let done = self.done();
+        Report {
+            organization: self.organization().to_owned(),
+            run_id: self.run_id.clone(),
+            started_at: self.started_at,
+            finished_at: self.now(),
+            rows: done.rows.clone(),
+            changed: done.changed.clone(),
+        }
+    }
+
+    /// Returns the organization.
+    pub fn organization(&self) -> &str {
+        self.source.organization()
+    }
+
+    /// Returns the time of the service.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.source.client().now().unwrap_or(self.started_at).max(self.started_at)
+    }
+
+    /// Returns whether a resource was asked for.
+    pub fn wants(&self, resource: Resource) -> bool {
+        self.options.resources.is_empty() || self.options.resources.contains(&resource)
+    }
+
+    /// Returns how many objects may be asked for at once; the gate of the client bounds requests.
+    pub fn in_flight(&self) -> usize {
+        (self.input.section.concurrency * 2).max(2)
+    }
+
+    /// Returns the name of a project by its id.
+    pub fn project_name(&self, id: &str) -> String {
+        let name = self.projects.iter().find(|project| project.id == id).map(|project| project.name.clone());
+        name.unwrap_or_else(|| id.to_owned())
+    }
+
+    /// Returns how far to read again behind what was read.
+    pub fn lag(&self) -> TimeDelta {
+        TimeDelta::from_std(self.input.section.lag).unwrap_or_default()
+    }
+
+    /// Returns how old a closed pull request may be to be listed again.
+    pub fn recheck(&self) -> TimeDelta {
+        TimeDelta::from_std(self.input.section.recheck).unwrap_or_default()
+    }
+
+    /// Returns the parts of a scope's whole past that are still to be read, the newest last and reaching back by the
+    /// lag.
+    pub fn gaps(&self, resource: Resource, scope: &str) -> Vec<Window> {
+        let whole = Window::new(DateTime::UNIX_EPOCH, self.upper);
+        if self.options.full {
+            return vec![whole];
+        }
+        let mut gaps = self.progress_so_far.windows(resource.name(), scope).gaps(whole);
+        if gaps.is_empty() {
+            gaps.push(Window::new(self.upper, self.upper));
+        }
+        for gap in &mut gaps {
+            gap.from = gap.from.checked_sub_signed(self.lag()).unwrap_or_default().max(DateTime::UNIX_EPOCH);
+        }
+        gaps
+    }
+
+    /// Writes rows of a table; does nothing without any.
+    pub async fn write(
+        &self,
+        table: &str,
+        rows: Vec<Row>,
+        complete: Vec<Complete>,
+        seen_at: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        if !self.writes || (rows.is_empty() && complete.is_empty()) {
+            return Ok(0);
+        }
+        let begun = Instant::now();
+        let (organization, run_id) = (self.organization(), self.run_id.as_str());
+        let change = Change { table, organization, run_id, seen_at, rows, complete };
+        let written =
+            self.input.lake.write(change).await.map_err(|source| lake_error("write", table, source))?;
+        if let Some(version) = written.version {
+            let (table, rows) = (table.to_owned(), written.rows());
+            *self.done().changed.entry(table.clone()).or_default() += rows;
+            self.tell(&Event::Committed { table, version, rows, took: begun.elapsed() });
+        }
+        Ok(written.rows())
+    }
+
+    /// Writes how scopes ended; to be called after their rows are written.
+    pub async fn record(&self, scopes: Vec<(Scope, Outcome)>) -> Result<(), Error> {
+        let Some(table) = self.input.lake.catalog().table("sync_runs") else { return Ok(()) };
+        let times = (self.started_at, self.now());
+        let mut rows = Vec::with_capacity(scopes.len());
+        let mut taken = BTreeSet::new();
+        for (mut scope, outcome) in scopes {
+            // Two windows of one scope may begin at the same instant; the key tells them apart by it.
+            while !taken.insert((scope.resource, scope.id.clone(), scope.window.from)) {
+                scope.window.from += TimeDelta::microseconds(1);
+            }
+            if let (true, Some(error)) = (outcome.is_incomplete(), outcome.error()) {
+                let (resource, name) = (scope.resource.name(), &scope.name);
+                self.warn(format!("{resource} of `{name}`: {error}"));
+            }
+            rows.push(scope.row(table, self.organization(), &self.run_id, times, &outcome));
+        }
+        self.write("sync_runs", rows.clone(), Vec::new(), times.1).await?;
+        self.done().rows.extend(rows);
+        Ok(())
+    }
+
+    /// Keeps how scopes ended until the end of the run.
+    pub fn record_later(&self, scopes: impl IntoIterator<Item = (Scope, Outcome)>) {
+        self.done().later.extend(scopes);
+    }
+
+    /// Sorts out a result: what may not be read becomes an outcome, a refused token ends the run.
+    pub fn sort_out<T>(&self, result: Result<T, extract::Error>) -> Result<Result<T, Outcome>, Error> {
+        match result {
+            Ok(value) => Ok(Ok(value)),
+            Err(error) => {
+                let error = self.unless_signed_out(error)?;
+                let text = chain(&error);
+                Ok(Err(if error.is_unreadable() { Outcome::Unreadable(text) } else { Outcome::Partial(text) }))
+            }
+        }
+    }
+
+    /// Passes an error on, unless the token is no longer accepted: then everything else would fail too.
+    pub fn unless_signed_out(&self, error: extract::Error) -> Result<extract::Error, Error> {
+        if error.is_signed_out() {
+            return Err(Error::Organization { organization: self.organization().to_owned(), source: error });
+        }
+        Ok(error)
+    }
+
+    /// Opens the lake as it is now.
+    pub async fn session(&self) -> Result<Session, Error> {
+        self.input.lake.session().await.map_err(|source| lake_error("read", "all", source))
+    }
+
+    /// Asks the lake; `$organization`, `$start_at` and `$upper` are bound. The rows are of `table`, other columns null.
+    pub async fn query(&self, table: &str, sql: &str, what: &'static str) -> Result<Vec<Row>, Error> {
+        let failed = |source| Error::Query { what, source: Box::new(source) };
+        let table = self.input.lake.catalog().require(table).map_err(|source| Error::Schema { source })?;
+        let session = self.session().await?;
+        let instant = |at: DateTime<Utc>| {
+            ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into()))
+        };
+        let mut values = vec![("organization", ScalarValue::from(self.organization()))];
+        for (name, value) in [("start_at", instant(self.judge.start_at)), ("upper", instant(self.upper))] {
+            if sql.contains(&format!("${name}")) {
+                values.push((name, value));
+            }
+        }
+        let frame = session.ctx.sql(sql).await.map_err(failed)?;
+        let frame = frame.with_param_values(values).map_err(failed)?;
+        let mut rows = Vec::new();
+        for batch in frame.collect().await.map_err(failed)? {
+            rows.extend(from_batch(table, &batch).map_err(|source| Error::Schema { source })?);
+        }
+        Ok(rows)
+    }
+
+    /// Returns a source that counts for a scope.
+    pub fn metered(&self, meter: &Arc<Meter>) -> Source {
+        self.source.metered(Arc::clone(meter))
+    }
+
+    /// Tells that a resource begins.
+    pub fn begin(&self, resource: Resource) {
+        self.done().started.insert(resource.name(), Instant::now());
+        let (organization, resource) = (self.organization().to_owned(), resource.name().to_owned());
+        self.tell(&Event::ResourceStarted { organization, resource });
+    }
+
+    /// Tells that more work of a resource is known.
+    pub fn expect(&self, resource: Resource, total: usize) {
+        self.tell(&Event::Expected { resource: resource.name().to_owned(), total: total as u64 });
+    }
+
+    /// Tells that work of a resource was done.
+    pub fn progress(&self, resource: Resource, rows: usize, done: usize) {
+        let resource = resource.name().to_owned();
+        self.tell(&Event::Progress { resource, rows: rows as u64, done: done as u64 });
+    }
+
+    /// Tells that a resource has been read, and what came of it.
+    pub fn end(&self, resource: Resource, tables: &[&str]) {
+        let event = {
+            let done = self.done();
+            let of = |row: &&Row| row.text("resource") == Some(resource.name());
+            let sum = |column: &str| {
+                let sum: i64 = done.rows.iter().filter(of).filter_map(|row| row.int(column)).sum();
+                u64::try_from(sum).unwrap_or(0)
+            };
+            let worst = ["unreadable", "partial", "ok", "skipped"]
+                .into_iter()
+                .find(|status| done.rows.iter().filter(of).any(|row| row.text("status") == Some(status)));
+            Event::ResourceFinished {
+                organization: self.organization().to_owned(),
+                resource: resource.name().to_owned(),
+                rows: sum("rows"),
+                changed: tables.iter().filter_map(|table| done.changed.get(*table)).sum(),
+                requests: sum("requests"),
+                status: worst.unwrap_or("ok").to_owned(),
+                took: done.started.get(resource.name()).map(Instant::elapsed).unwrap_or_default(),
+            }
+        };
+        self.tell(&event);
+    }
+
+    /// Tells something that does not stop the work.
+    pub fn warn(&self, message: String) {
+        self.tell(&Event::Warning { message });
+    }
+
+    fn tell(&self, event: &Event) {
+        self.input.observer.observe(event);
+    }
+
+    fn done(&self) -> MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the error of a lake that cannot be read or written.
+pub(super) fn lake_error(doing: &'static str, table: &str, source: crate::lake::Error) -> Error {
+    Error::Lake { doing, table: table.to_owned(), source: Box::new(source) }
+}
