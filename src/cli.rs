@@ -7,6 +7,7 @@
 
 mod completions;
 mod config;
+mod demo;
 pub mod exit;
 pub mod failure;
 mod lake;
@@ -16,6 +17,7 @@ pub mod output;
 pub mod progress;
 mod signal;
 mod sql;
+mod sync;
 mod tables;
 
 use std::panic;
@@ -85,6 +87,10 @@ struct Global {
 /// The commands, in the order in which `--help` lists them.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Try everything on a simulated organization: sync, check, and where to look next
+    Demo(demo::Args),
+    /// Read what is new into the lake
+    Sync(sync::Args),
     /// Ask the lake in SQL, one-shot or in a shell; read-only
     Sql(sql::Args),
     /// Print the table dictionary
@@ -100,6 +106,8 @@ enum Command {
 impl Command {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
+            Self::Demo(args) => demo::run(args, context).await,
+            Self::Sync(args) => sync::run(args, context).await,
             Self::Sql(args) => sql::run(args, context).await,
             Self::Tables(args) => tables::run(args, context).await,
             Self::Config(args) => config::run(args, context).await,
@@ -112,6 +120,7 @@ impl Command {
     fn on_signal(&self) -> OnSignal {
         match self {
             Self::Sql(_) => OnSignal::Own,
+            Self::Sync(_) => OnSignal::EndInOrder,
             _ => OnSignal::Drop,
         }
     }

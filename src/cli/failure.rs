@@ -7,7 +7,7 @@ use std::io;
 use super::exit::Exit;
 use super::output::clean;
 use crate::hint::Hint;
-use crate::{ado, checks, config, extract, lake, schema};
+use crate::{ado, checks, config, extract, lake, schema, sync};
 
 /// An error that a command itself finds, with what its reader can do.
 #[derive(Debug)]
@@ -82,7 +82,15 @@ fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return Some(Known { hints: failure.hints(), exit: failure.exit });
     }
-    stages!(config::Error, schema::Error, ado::Error, lake::Error, extract::Error, checks::Error);
+    stages!(
+        config::Error,
+        schema::Error,
+        ado::Error,
+        lake::Error,
+        extract::Error,
+        checks::Error,
+        sync::Error
+    );
     None
 }
 

@@ -69,9 +69,11 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
             .map(|end| end.and_utc())
             .ok_or_else(|| format!("`{text}` is too far away"));
     }
-    DateTime::parse_from_rfc3339(text)
-        .map(|at| at.to_utc())
-        .map_err(|_| format!("`{text}` is neither a day like 2026-01-31 nor an instant like 2026-01-31T12:00:00Z"))
+    DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).map_err(|_| {
+        format!(
+            "`{text}` is neither a day like 2026-01-31 nor an instant like 2026-01-31T12:00:00Z"
+        )
+    })
 }
 
 /// Reads all organizations of the configuration, one after the other.
@@ -89,7 +91,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     // Everything that can be wrong with the configuration shows before anything is asked or written.
     let lake = Arc::new(super::lake::open(&config, context)?);
     for organization in organizations {
-        let token = organization.auth.personal_access_token(&organization.name, context.environment())?;
+        let token =
+            organization.auth.personal_access_token(&organization.name, context.environment())?;
         inputs.push(input(&config, organization, &token, &lake, context)?);
     }
     if args.plan {
@@ -110,7 +113,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     };
     context.output.print(&rendered(args.format, context.output.colors_data()))?;
     for (file, format) in files {
-        write_file(&file, rendered(format, false).as_bytes())?;
+        let text = rendered(format, false);
+        write_file(&file, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
     Ok(if reports.iter().any(Report::is_partial) { Exit::PARTIAL } else { Exit::CLEAN })
 }
@@ -140,7 +144,8 @@ pub(super) fn input(
     let own = &organization.endpoints;
     // On a server of one's own, one address serves every area.
     let other = |address: &Option<String>| address.clone().unwrap_or_else(|| own.core.clone());
-    let endpoints = Endpoints::parse(&own.core, &other(&own.graph), &other(&own.profile), &own.login)?;
+    let endpoints =
+        Endpoints::parse(&own.core, &other(&own.graph), &other(&own.profile), &own.login)?;
     let observer = Arc::new(Progress::new(&context.output));
     let client = Client::new(ClientOptions {
         organization: organization.name.clone(),
@@ -170,15 +175,26 @@ fn plan_text(plan: &Plan, colors: bool) -> String {
     for item in &plan.items {
         let window = item.window.map_or("as it is now".to_owned(), |window| {
             let bound = |at: DateTime<Utc>| {
-                if at == DateTime::UNIX_EPOCH { "the beginning".to_owned() } else { at.to_rfc3339_opts(SecondsFormat::Secs, true) }
+                if at == DateTime::UNIX_EPOCH {
+                    "the beginning".to_owned()
+                } else {
+                    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+                }
             };
             format!("{} to {}", bound(window.from), bound(window.to))
         });
         let scope = clean(&item.scope, false);
-        let _ = writeln!(text, "  {:<20} {scope:<28} {window:<52} ≥ {} requests", item.resource, item.requests);
+        let _ = writeln!(
+            text,
+            "  {:<20} {scope:<28} {window:<52} ≥ {} requests",
+            item.resource, item.requests
+        );
         requests += item.requests;
     }
-    let _ = writeln!(text, "At least {requests} requests, and 6 for each pull request whose details are missing.");
+    let _ = writeln!(
+        text,
+        "At least {requests} requests, and 6 for each pull request whose details are missing."
+    );
     text
 }
 
@@ -200,7 +216,8 @@ pub(super) fn summary(reports: &[Report], begun: Instant, colors: bool) -> Strin
         let upper = report.started_at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let title = format!("{}: read up to {upper}", clean(&report.organization, false));
         let _ = writeln!(text, "{}", paint(colors, Style::Strong, &title));
-        let _ = writeln!(text, "  {:<22}{:>8}{:>10}{:>10}", "resource", "scopes", "requests", "rows");
+        let _ =
+            writeln!(text, "  {:<22}{:>8}{:>10}{:>10}", "resource", "scopes", "requests", "rows");
         for (name, line) in lines(report) {
             let mut notes = Vec::new();
             if line.retries > 0 {
@@ -213,14 +230,25 @@ pub(super) fn summary(reports: &[Report], begun: Instant, colors: bool) -> Strin
                 notes.push(paint(colors, Style::Bad, &format!("✗ {} incomplete", line.problems)));
             }
             let (scopes, requests, rows) = (line.scopes, line.requests, line.rows);
-            let line = format!("  {name:<22}{scopes:>8}{requests:>10}{rows:>10}  {}", notes.join(", "));
+            let line =
+                format!("  {name:<22}{scopes:>8}{requests:>10}{rows:>10}  {}", notes.join(", "));
             let _ = writeln!(text, "{}", line.trim_end());
         }
-        let changed: u64 = report.changed.iter().filter(|(table, _)| *table != "sync_runs").map(|(_, rows)| rows).sum();
+        let changed: u64 = report
+            .changed
+            .iter()
+            .filter(|(table, _)| *table != "sync_runs")
+            .map(|(_, rows)| rows)
+            .sum();
         let _ = writeln!(text, "  {changed} rows new or changed, {} requests", report.requests());
-        for row in report.rows.iter().filter(|row| matches!(row.text("status"), Some("partial" | "unreadable"))) {
+        for row in report
+            .rows
+            .iter()
+            .filter(|row| matches!(row.text("status"), Some("partial" | "unreadable")))
+        {
             let cell = |column| clean(row.text(column).unwrap_or_default(), false).into_owned();
-            let problem = format!("{} of {}: {}", cell("resource"), cell("scope_name"), cell("error"));
+            let problem =
+                format!("{} of {}: {}", cell("resource"), cell("scope_name"), cell("error"));
             let _ = writeln!(text, "  {} {problem}", paint(colors, Style::Bad, "✗"));
         }
     }

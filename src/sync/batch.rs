@@ -95,7 +95,10 @@ impl Batch {
             Message::Unit(unit) => self.add(*unit),
             Message::Close(close) => self.closing.push(*close),
         }
-        let waited = self.first_seen.zip(self.last_seen).map_or(0, |(first, last)| (last - first).num_seconds());
+        let waited = self
+            .first_seen
+            .zip(self.last_seen)
+            .map_or(0, |(first, last)| (last - first).num_seconds());
         if self.rows >= MOST_ROWS || self.bytes >= MOST_BYTES || waited >= MOST_SECONDS {
             self.write(run).await?;
         }
@@ -115,7 +118,8 @@ impl Batch {
             self.complete.entry(table).or_default().extend(complete);
         }
         self.judged.extend(unit.judged);
-        self.first_seen = Some(self.first_seen.map_or(unit.seen_at, |first| first.min(unit.seen_at)));
+        self.first_seen =
+            Some(self.first_seen.map_or(unit.seen_at, |first| first.min(unit.seen_at)));
         self.last_seen = Some(self.last_seen.map_or(unit.seen_at, |last| last.max(unit.seen_at)));
     }
 
@@ -131,9 +135,10 @@ impl Batch {
             }
         }
         (self.rows, self.bytes, self.first_seen, self.last_seen) = (0, 0, None, None);
-        let (done, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.closing)
-            .into_iter()
-            .partition(|close| self.arrived.get(&close.window).copied().unwrap_or(0) >= close.units);
+        let (done, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.closing).into_iter().partition(|close| {
+                self.arrived.get(&close.window).copied().unwrap_or(0) >= close.units
+            });
         self.closing = waiting;
         let mut rows = Vec::new();
         let mut counts = Vec::new();

@@ -13,8 +13,8 @@ use super::error::Error;
 use super::jobs::Judged;
 use super::judge::Read;
 use super::scope::{Outcome, Scope};
-use crate::extract::pull_request_details::{self, Details, Parts, Target};
 use crate::extract::Resource;
+use crate::extract::pull_request_details::{self, Details, Parts, Target};
 use crate::lake::Complete;
 use crate::schema::Row;
 use crate::window::Window;
@@ -28,16 +28,22 @@ impl Tally {
     /// Returns an empty tally for the projects of a run.
     pub fn new(run: &Run) -> Self {
         let window = Window::new(run.upper, run.upper);
-        let scope = |id: &String, name: &String| Scope::new(Resource::PullRequestDetails, id, name, window);
+        let scope =
+            |id: &String, name: &String| Scope::new(Resource::PullRequestDetails, id, name, window);
         let scopes = run.projects.iter().map(|project| {
-            (project.id.clone(), Mutex::new((scope(&project.id, &project.name), BTreeSet::new(), 0)))
+            (
+                project.id.clone(),
+                Mutex::new((scope(&project.id, &project.name), BTreeSet::new(), 0)),
+            )
         });
         Self { scopes: scopes.collect() }
     }
 
     fn meter(&self, project: &str) -> Arc<crate::ado::Meter> {
         let scope = self.scopes.get(project);
-        scope.map(|one| Arc::clone(&one.lock().unwrap_or_else(PoisonError::into_inner).0.meter)).unwrap_or_default()
+        scope
+            .map(|one| Arc::clone(&one.lock().unwrap_or_else(PoisonError::into_inner).0.meter))
+            .unwrap_or_default()
     }
 
     fn missing(&self, project: &str, why: String) {
@@ -53,12 +59,18 @@ impl Tally {
 
     /// Returns the scopes that sent requests, and how they ended.
     pub fn finish(self) -> Vec<(Scope, Outcome)> {
-        let scopes = self.scopes.into_values().map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let scopes = self
+            .scopes
+            .into_values()
+            .map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner));
         scopes
             .filter(|(scope, ..)| scope.meter.counts().requests > 0)
             .map(|(scope, errors, count)| match errors.first() {
                 None => (scope, Outcome::Ok),
-                Some(first) => (scope, Outcome::Partial(format!("{count} pull requests lack details: {first}"))),
+                Some(first) => (
+                    scope,
+                    Outcome::Partial(format!("{count} pull requests lack details: {first}")),
+                ),
             })
             .collect()
     }
@@ -71,7 +83,8 @@ pub(super) async fn load_known(run: &mut Run) -> Result<(), Error> {
                where organization = $organization and status <> 'active' and coalesce(details_read_at, \
                threads_read_at, iterations_read_at, statuses_read_at, evaluations_read_at, commits_read_at) is not null";
     let rows = run.query("pull_requests", sql, "which details it has").await?;
-    run.judge.read = rows.iter().filter_map(|row| Some((row.int("pull_request_id")?, known(row)?))).collect();
+    run.judge.read =
+        rows.iter().filter_map(|row| Some((row.int("pull_request_id")?, known(row)?))).collect();
     Ok(())
 }
 
@@ -101,7 +114,12 @@ fn known(row: &Row) -> Option<Read> {
 
 /// Reads parts of one pull request's details on a task of its own and makes them a unit; `row` is the pull request's
 /// row and is filled. What may not be read is left null, so that the next sync asks again.
-pub(super) async fn read(run: &Run, tally: &Tally, mut row: Row, parts: Parts) -> Result<Unit, Error> {
+pub(super) async fn read(
+    run: &Run,
+    tally: &Tally,
+    mut row: Row,
+    parts: Parts,
+) -> Result<Unit, Error> {
     let text = |column| row.text(column).unwrap_or_default().to_owned();
     let target = Target {
         project_id: text("project_id"),
@@ -112,7 +130,8 @@ pub(super) async fn read(run: &Run, tally: &Tally, mut row: Row, parts: Parts) -
     let project = target.project_id.clone();
     let source = run.metered(&tally.meter(&project));
     let (number, key) = (target.pull_request_id, key(&target));
-    let task = tokio::spawn(async move { pull_request_details::fetch(&source, &target, parts).await });
+    let task =
+        tokio::spawn(async move { pull_request_details::fetch(&source, &target, parts).await });
     let result = AbortOnDropHandle::new(task).await.map_err(|source| Error::Broken { source })?;
     let mut unit = Unit::default();
     match result {
@@ -146,7 +165,9 @@ fn take(tally: &Tally, project: &str, row: &mut Row, unit: &mut Unit, details: D
     let seen_at: DateTime<Utc> = details.seen_at.unwrap_or_default();
     unit.seen_at = seen_at;
     for (table, rows) in details.tables {
-        if rows.first().is_some_and(|row| row.table().tombstone.is_some()) || table == "pull_request_statuses" {
+        if rows.first().is_some_and(|row| row.table().tombstone.is_some())
+            || table == "pull_request_statuses"
+        {
             let complete = Complete { key: key.clone(), also: Vec::new() };
             unit.complete.entry(table).or_default().push(complete);
         }
@@ -159,7 +180,11 @@ fn take(tally: &Tally, project: &str, row: &mut Row, unit: &mut Unit, details: D
 /// may have been stopped.
 pub(super) async fn sweep(run: &mut Run) -> Result<(), Error> {
     load_known(run).await?;
-    let since = if run.input.section.detail == crate::config::Detail::Judged { " and closed_at >= $start_at" } else { "" };
+    let since = if run.input.section.detail == crate::config::Detail::Judged {
+        " and closed_at >= $start_at"
+    } else {
+        ""
+    };
     let sql = format!(
         "select * from pull_requests where organization = $organization and closed_at <= $upper{since} \
          and (details_read_at is null or threads_read_at is null or iterations_read_at is null \
@@ -169,8 +194,10 @@ pub(super) async fn sweep(run: &mut Run) -> Result<(), Error> {
         run.recheck().num_seconds()
     );
     let rows = run.query("pull_requests", &sql, "whose details are missing").await?;
-    let wanted: Vec<(Row, Parts)> =
-        rows.into_iter().filter_map(|row| run.judge.parts(&row).map(|parts| (row, parts))).collect();
+    let wanted: Vec<(Row, Parts)> = rows
+        .into_iter()
+        .filter_map(|row| run.judge.parts(&row).map(|parts| (row, parts)))
+        .collect();
     if wanted.is_empty() {
         return Ok(());
     }
@@ -188,6 +215,9 @@ pub(super) async fn sweep(run: &mut Run) -> Result<(), Error> {
     drop(units);
     batch.write(run).await?;
     run.record(tally.finish()).await?;
-    run.end(Resource::PullRequestDetails, &["pull_request_votes", "pull_request_iterations", "pull_request_statuses"]);
+    run.end(
+        Resource::PullRequestDetails,
+        &["pull_request_votes", "pull_request_iterations", "pull_request_statuses"],
+    );
     Ok(())
 }

@@ -50,7 +50,9 @@ pub enum Error {
         source: tokio::task::JoinError,
     },
     /// No project is read.
-    #[error("organization `{organization}` has no project that is to be read: {visible} visible, none selected")]
+    #[error(
+        "organization `{organization}` has no project that is to be read: {visible} visible, none selected"
+    )]
     NoProject {
         /// Organization.
         organization: String,
@@ -58,7 +60,9 @@ pub enum Error {
         visible: usize,
     },
     /// Somebody asked it to stop.
-    #[error("stopped before the end; what was committed stays, and the next sync goes on from there")]
+    #[error(
+        "stopped before the end; what was committed stays, and the next sync goes on from there"
+    )]
     Stopped,
 }
 

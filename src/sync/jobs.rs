@@ -31,7 +31,10 @@ pub(super) async fn read(run: &Run, judged: &[Judged]) -> Result<(), Error> {
     let wanted: Vec<&Judged> = judged
         .iter()
         .filter(|one| {
-            run.judge.repositories.get(&one.repository_id).is_some_and(|rules| !rules.job_pipelines.is_empty())
+            run.judge
+                .repositories
+                .get(&one.repository_id)
+                .is_some_and(|rules| !rules.job_pipelines.is_empty())
         })
         .collect();
     for part in wanted.chunks(QUESTION) {
@@ -91,11 +94,14 @@ async fn fetch(run: &Run, runs: Vec<Row>) -> Result<(), Error> {
     let answers: Vec<(Row, Result<Jobs, extract::Error>)> = futures::stream::iter(runs)
         .map(|row| {
             let project = row.text("project_id").unwrap_or_default().to_owned();
-            let meter = scopes.get(&project).map(|(scope, _)| scope.meter.clone()).unwrap_or_default();
+            let meter =
+                scopes.get(&project).map(|(scope, _)| scope.meter.clone()).unwrap_or_default();
             let source = run.source.metered(meter);
             async move {
                 let month = row.text("queued_month").unwrap_or_default().to_owned();
-                let jobs = run_jobs::fetch(&source, &project, row.int("run_id").unwrap_or(0), &month).await;
+                let jobs =
+                    run_jobs::fetch(&source, &project, row.int("run_id").unwrap_or(0), &month)
+                        .await;
                 run.progress(Resource::PipelineRunJobs, 1, 1);
                 (row, jobs)
             }
@@ -117,7 +123,9 @@ async fn fetch(run: &Run, runs: Vec<Row>) -> Result<(), Error> {
             }
             Err(error) => {
                 let error = run.unless_signed_out(error)?;
-                if let Some((_, errors)) = scopes.get_mut(row.text("project_id").unwrap_or_default()) {
+                if let Some((_, errors)) =
+                    scopes.get_mut(row.text("project_id").unwrap_or_default())
+                {
                     errors.insert(super::chain(&error));
                 }
                 continue;
@@ -132,7 +140,9 @@ async fn fetch(run: &Run, runs: Vec<Row>) -> Result<(), Error> {
     let rows = scopes.into_values().map(|(scope, errors)| {
         let outcome = match errors.first() {
             None => Outcome::Ok,
-            Some(first) => Outcome::Partial(format!("{} timelines are missing: {first}", errors.len())),
+            Some(first) => {
+                Outcome::Partial(format!("{} timelines are missing: {first}", errors.len()))
+            }
         };
         (scope, outcome)
     });
@@ -148,7 +158,8 @@ pub(super) async fn sweep(run: &Run) -> Result<(), Error> {
     let sql = "select * from pull_requests where organization = $organization and status = 'completed' \
                and closed_at >= $start_at";
     let rows = run.query("pull_requests", sql, "which pull requests are judged").await?;
-    let judged: Vec<Judged> = rows.iter().filter(|row| run.judge.wants(row)).map(Judged::of).collect();
+    let judged: Vec<Judged> =
+        rows.iter().filter(|row| run.judge.wants(row)).map(Judged::of).collect();
     read(run, &judged).await
 }
 
@@ -164,6 +175,8 @@ impl Judged {
 }
 
 /// Collects a stream of rows, for small answers.
-pub(super) async fn all<T, E>(stream: impl futures::Stream<Item = Result<T, E>>) -> Result<Vec<T>, E> {
+pub(super) async fn all<T, E>(
+    stream: impl futures::Stream<Item = Result<T, E>>,
+) -> Result<Vec<T>, E> {
     stream.try_collect().await
 }

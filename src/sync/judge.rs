@@ -29,7 +29,8 @@ pub(super) struct Rules {
 impl Rules {
     /// Returns the rules of a repository; `is_readable` is false where its contents answer 404.
     pub fn new(project_id: &str, settings: &RepositorySettings, is_readable: bool) -> Self {
-        let globs = |patterns: Vec<&str>| patterns.into_iter().filter_map(|p| Glob::new(p).ok()).collect();
+        let globs =
+            |patterns: Vec<&str>| patterns.into_iter().filter_map(|p| Glob::new(p).ok()).collect();
         let solutions = || settings.solutions().into_iter().flat_map(|(_, list)| list);
         let jobs = solutions().filter(|solution| solution.selector == crate::config::Selector::Job);
         Self {
@@ -93,14 +94,20 @@ impl Judge {
 
     /// Returns whether details of a pull request, given as its row, are wanted at all.
     pub fn wants(&self, row: &Row) -> bool {
-        let Some(rules) = row.text("repository_id").and_then(|id| self.repositories.get(id)) else { return false };
-        let Some(closed_at) = row.time("closed_at").filter(|at| *at <= self.upper) else { return false };
+        let Some(rules) = row.text("repository_id").and_then(|id| self.repositories.get(id)) else {
+            return false;
+        };
+        let Some(closed_at) = row.time("closed_at").filter(|at| *at <= self.upper) else {
+            return false;
+        };
         let is_completed = row.text("status") == Some("completed");
         let branch = row.text("target_ref").map(short_name).unwrap_or_default();
         let is_wanted = match self.detail {
             Detail::All => row.text("status") != Some("active"),
             Detail::Production => is_completed && rules.is_production(branch),
-            Detail::Judged => is_completed && closed_at >= self.start_at && rules.is_production(branch),
+            Detail::Judged => {
+                is_completed && closed_at >= self.start_at && rules.is_production(branch)
+            }
         };
         is_wanted && rules.is_readable
     }
@@ -133,7 +140,8 @@ impl Judge {
     }
 
     fn is_due(&self, closed_at: DateTime<Utc>, read_at: DateTime<Utc>) -> bool {
-        let days = RECHECK_DAYS.into_iter().map(TimeDelta::days).filter(|after| *after < self.recheck);
+        let days =
+            RECHECK_DAYS.into_iter().map(TimeDelta::days).filter(|after| *after < self.recheck);
         days.chain([self.recheck])
             .filter_map(|after| closed_at.checked_add_signed(after))
             .any(|due| read_at < due && due <= self.upper)

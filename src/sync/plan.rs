@@ -39,9 +39,17 @@ pub async fn plan(input: Input, options: &Options) -> Result<Plan, Error> {
     let run = Run::look(input, options).await?;
     let mut items = Vec::new();
     for resource in Resource::ALL.into_iter().filter(|resource| run.wants(*resource)) {
-        let now = |scope: String, requests| Planned { resource: resource.name(), scope, window: None, requests };
+        let now = |scope: String, requests| Planned {
+            resource: resource.name(),
+            scope,
+            window: None,
+            requests,
+        };
         match resource {
-            Resource::Organizations | Resource::Projects | Resource::Users | Resource::Repositories => {
+            Resource::Organizations
+            | Resource::Projects
+            | Resource::Users
+            | Resource::Repositories => {
                 items.push(now(run.organization().to_owned(), 1));
             }
             Resource::Branches => {
@@ -64,7 +72,10 @@ pub async fn plan(input: Input, options: &Options) -> Result<Plan, Error> {
                 }
             }
             // These follow what the others find.
-            Resource::Profiles | Resource::PipelineRunJobs | Resource::PullRequestDetails | Resource::Pushes => {}
+            Resource::Profiles
+            | Resource::PipelineRunJobs
+            | Resource::PullRequestDetails
+            | Resource::Pushes => {}
         }
     }
     Ok(Plan { organization: run.organization().to_owned(), upper: run.upper, items })

@@ -32,11 +32,20 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
         else {
             continue;
         };
-        stored.entry(project).or_default().entry(id).or_default().entry(revision).or_default().push(row);
+        stored
+            .entry(project)
+            .or_default()
+            .entry(id)
+            .or_default()
+            .entry(revision)
+            .or_default()
+            .push(row);
     }
     let nothing = Stored::new();
     let read: Vec<(Vec<Row>, Scope, Outcome)> = futures::stream::iter(&run.projects)
-        .map(async |project| of_project(run, project, stored.get(&project.id).unwrap_or(&nothing)).await)
+        .map(async |project| {
+            of_project(run, project, stored.get(&project.id).unwrap_or(&nothing)).await
+        })
         .buffer_unordered(run.in_flight())
         .try_collect()
         .await?;
@@ -51,7 +60,11 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     Ok(())
 }
 
-async fn of_project(run: &Run, project: &Project, stored: &Stored) -> Result<(Vec<Row>, Scope, Outcome), Error> {
+async fn of_project(
+    run: &Run,
+    project: &Project,
+    stored: &Stored,
+) -> Result<(Vec<Row>, Scope, Outcome), Error> {
     let window = Window::new(run.upper, run.upper);
     let scope = Scope::new(Resource::BranchPolicies, &project.id, &project.name, window);
     let source = run.metered(&scope.meter);
@@ -64,7 +77,9 @@ async fn of_project(run: &Run, project: &Project, stored: &Stored) -> Result<(Ve
     let mut outcome = Outcome::Ok;
     let (seen_at, url, api_version) = (list.seen_at, list.url, list.api_version);
     for configuration in list.value {
-        let (Some(id), Some(revision)) = (configuration.id, configuration.revision) else { continue };
+        let (Some(id), Some(revision)) = (configuration.id, configuration.revision) else {
+            continue;
+        };
         let known = stored.get(&id);
         if known.is_some_and(|revisions| revisions.contains_key(&revision)) {
             continue;
@@ -101,8 +116,13 @@ async fn of_project(run: &Run, project: &Project, stored: &Stored) -> Result<(Ve
             continue;
         }
         match policies::one(&source, &project.id, *id).await {
-            Ok(_) => run.warn(format!("policy {id} of `{}` answers, though the list lacks it", project.name)),
-            Err(error) if error.is_unreadable() => rows.extend(last.iter().map(|row| deleted(row, seen_at))),
+            Ok(_) => run.warn(format!(
+                "policy {id} of `{}` answers, though the list lacks it",
+                project.name
+            )),
+            Err(error) if error.is_unreadable() => {
+                rows.extend(last.iter().map(|row| deleted(row, seen_at)))
+            }
             Err(error) => {
                 outcome = outcome.max(run.sort_out::<()>(Err(error))?.err().unwrap_or(Outcome::Ok));
             }

@@ -101,7 +101,12 @@ async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<(), Error>
 }
 
 /// Reads gaps of the past, newest first, in windows whose length follows how many pull requests they hold.
-async fn past(shared: &Shared<'_>, project: &Project, gaps: Vec<Window>, mut rows: usize) -> Result<(), Error> {
+async fn past(
+    shared: &Shared<'_>,
+    project: &Project,
+    gaps: Vec<Window>,
+    mut rows: usize,
+) -> Result<(), Error> {
     let mut months: u32 = 1;
     for gap in gaps.into_iter().rev() {
         let mut to = gap.to;
@@ -112,9 +117,15 @@ async fn past(shared: &Shared<'_>, project: &Project, gaps: Vec<Window>, mut row
                     break;
                 }
             }
-            let from = month_start(to).checked_sub_months(Months::new(months.saturating_sub(1))).unwrap_or(gap.from);
+            let from = month_start(to)
+                .checked_sub_months(Months::new(months.saturating_sub(1)))
+                .unwrap_or(gap.from);
             // A window that ends where a month begins reaches back one month more.
-            let from = if from >= to { from.checked_sub_months(Months::new(1)).unwrap_or(gap.from) } else { from };
+            let from = if from >= to {
+                from.checked_sub_months(Months::new(1)).unwrap_or(gap.from)
+            } else {
+                from
+            };
             let window = Window::new(from.max(gap.from), to);
             rows = of_window(shared, project, window, false).await?;
             let fitting = (months as usize * GOOD_WINDOW).checked_div(rows).unwrap_or(usize::MAX);
@@ -137,7 +148,11 @@ impl Shared<'_> {
     }
 
     async fn close(&self, scope: Scope, open: Open, outcome: Outcome) {
-        let counts = if outcome == Outcome::Ok { counts(self.run, scope.window, &open.landed) } else { Vec::new() };
+        let counts = if outcome == Outcome::Ok {
+            counts(self.run, scope.window, &open.landed)
+        } else {
+            Vec::new()
+        };
         let close = Close { window: open.number, units: open.units, scope, outcome, counts };
         self.hand_over(Message::Close(Box::new(close))).await;
     }
@@ -149,7 +164,12 @@ impl Shared<'_> {
 }
 
 /// Reads one window, with the active pull requests where it is the newest; returns how many rows it had.
-async fn of_window(shared: &Shared<'_>, project: &Project, window: Window, is_newest: bool) -> Result<usize, Error> {
+async fn of_window(
+    shared: &Shared<'_>,
+    project: &Project,
+    window: Window,
+    is_newest: bool,
+) -> Result<usize, Error> {
     let run = shared.run;
     let scope = shared.scope(project, window);
     let source = run.metered(&scope.meter);
@@ -157,11 +177,13 @@ async fn of_window(shared: &Shared<'_>, project: &Project, window: Window, is_ne
     let mut outcome = Outcome::Ok;
     if is_newest {
         let pages = pull_requests::active(&source, &project.id);
-        outcome = outcome.max(take_pages(shared, &mut open, pages, usize::MAX).await?.unwrap_or(Outcome::Ok));
+        outcome = outcome
+            .max(take_pages(shared, &mut open, pages, usize::MAX).await?.unwrap_or(Outcome::Ok));
     }
     for status in CLOSED {
         let pages = pull_requests::closed(&source, &project.id, status, window);
-        outcome = outcome.max(take_pages(shared, &mut open, pages, usize::MAX).await?.unwrap_or(Outcome::Ok));
+        outcome = outcome
+            .max(take_pages(shared, &mut open, pages, usize::MAX).await?.unwrap_or(Outcome::Ok));
     }
     if is_newest && outcome == Outcome::Ok {
         outcome = strays(shared, project, &mut open, &source).await?;
@@ -173,7 +195,11 @@ async fn of_window(shared: &Shared<'_>, project: &Project, window: Window, is_ne
 }
 
 /// Tries to read all the rest of the past in a few pages; returns none where there is more.
-async fn all_at_once(shared: &Shared<'_>, project: &Project, window: Window) -> Result<Option<usize>, Error> {
+async fn all_at_once(
+    shared: &Shared<'_>,
+    project: &Project,
+    window: Window,
+) -> Result<Option<usize>, Error> {
     let scope = shared.scope(project, window);
     let source = shared.run.metered(&scope.meter);
     let mut open = shared.open();
@@ -214,7 +240,11 @@ async fn take_pages(
 }
 
 /// Hands over one page: what needs no details at once, the others each with theirs.
-async fn take_page(shared: &Shared<'_>, open: &mut Open, page: PullRequestPage) -> Result<(), Error> {
+async fn take_page(
+    shared: &Shared<'_>,
+    open: &mut Open,
+    page: PullRequestPage,
+) -> Result<(), Error> {
     let run = shared.run;
     run.progress(Resource::PullRequests, page.pull_requests.len(), 0);
     open.rows += page.pull_requests.len();
@@ -233,7 +263,8 @@ async fn take_page(shared: &Shared<'_>, open: &mut Open, page: PullRequestPage) 
             None => plain.push(row),
         }
     }
-    let detailed: HashSet<i64> = wanted.iter().filter_map(|(row, _)| row.int("pull_request_id")).collect();
+    let detailed: HashSet<i64> =
+        wanted.iter().filter_map(|(row, _)| row.int("pull_request_id")).collect();
     let mut unit = Unit { window: Some(open.number), seen_at: page.seen_at, ..Unit::default() };
     unit.tables.insert("pull_request_reviewers", page.reviewers);
     unit.tables.insert("pull_request_labels", page.labels);
@@ -260,7 +291,10 @@ fn complete(unit: &mut Unit, parents: &[Parent], seen_at: DateTime<Utc>) {
         let removed = ("removed_at", seen_at.into());
         let reviewers = Complete { key: parent.key(), also: vec![removed.clone()] };
         unit.complete.entry("pull_request_reviewers").or_default().push(reviewers);
-        let labels = Complete { key: parent.key(), also: vec![removed, ("was_removed_open", parent.is_active.into())] };
+        let labels = Complete {
+            key: parent.key(),
+            also: vec![removed, ("was_removed_open", parent.is_active.into())],
+        };
         unit.complete.entry("pull_request_labels").or_default().push(labels);
     }
 }
@@ -273,7 +307,8 @@ async fn strays(
     source: &crate::extract::Source,
 ) -> Result<Outcome, Error> {
     let run = shared.run;
-    let sql = "select * from pull_requests where organization = $organization and status = 'active'";
+    let sql =
+        "select * from pull_requests where organization = $organization and status = 'active'";
     let known = run.query("pull_requests", sql, "which pull requests were active").await?;
     let closed: HashSet<i64> = open.landed.values().flatten().copied().collect();
     let missing: Vec<i64> = known
@@ -287,7 +322,8 @@ async fn strays(
         match pull_requests::one(source, &project.id, id).await {
             Ok(page) => {
                 // The single answer carries no labels: those in the lake stay as they are.
-                let mut unit = Unit { window: Some(open.number), seen_at: page.seen_at, ..Unit::default() };
+                let mut unit =
+                    Unit { window: Some(open.number), seen_at: page.seen_at, ..Unit::default() };
                 unit.tables.insert("pull_requests", page.pull_requests);
                 unit.tables.insert("pull_request_reviewers", page.reviewers);
                 open.units += 1;
@@ -295,7 +331,9 @@ async fn strays(
             }
             // Missing or hidden: not shown to be deleted, so the row stays as it was.
             Err(error) if error.is_unreadable() => {}
-            Err(error) => outcome = outcome.max(run.sort_out::<()>(Err(error))?.err().unwrap_or(Outcome::Ok)),
+            Err(error) => {
+                outcome = outcome.max(run.sort_out::<()>(Err(error))?.err().unwrap_or(Outcome::Ok))
+            }
         }
     }
     Ok(outcome)
@@ -303,11 +341,15 @@ async fn strays(
 
 /// Counts the completed pull requests of the months that a window holds in full, up to the upper bound.
 fn counts(run: &Run, window: Window, landed: &HashMap<Landed, HashSet<i64>>) -> Vec<Row> {
-    let Some(table) = run.input.lake.catalog().table("population_counts") else { return Vec::new() };
+    let Some(table) = run.input.lake.catalog().table("population_counts") else {
+        return Vec::new();
+    };
     let whole: BTreeMap<String, DateTime<Utc>> = window
         .months()
         .into_iter()
-        .filter(|month| *month >= window.from && (next_month(*month) <= window.to || window.to == run.upper))
+        .filter(|month| {
+            *month >= window.from && (next_month(*month) <= window.to || window.to == run.upper)
+        })
         .map(|month| (crate::window::month_of(month), next_month(month)))
         .collect();
     let mut rows = Vec::new();

@@ -52,14 +52,21 @@ async fn branches(run: &Run) -> Result<Vec<Branch>, Error> {
     let sql = "select * from branches where organization = $organization and deleted_at is null";
     let rows = run.query("branches", sql, "which branches there are").await?;
     let branch = |row: &Row| {
-        let repository = run.repositories.iter().find(|one| Some(one.id.as_str()) == row.text("repository_id"))?;
+        let repository = run
+            .repositories
+            .iter()
+            .find(|one| Some(one.id.as_str()) == row.text("repository_id"))?;
         let name = row.text("name")?;
         let rules = run.judge.repositories.get(&repository.id)?;
         (!repository.is_disabled && rules.is_production(name)).then(|| Branch {
             project_id: repository.project_id.clone(),
             repository_id: repository.id.clone(),
             ref_name: format!("refs/heads/{name}"),
-            name: format!("{}/{}@{name}", run.project_name(&repository.project_id), repository.name),
+            name: format!(
+                "{}/{}@{name}",
+                run.project_name(&repository.project_id),
+                repository.name
+            ),
         })
     };
     Ok(rows.iter().filter_map(branch).collect())
@@ -71,7 +78,13 @@ async fn of_branch(run: &Run, branch: Branch) -> Result<(Vec<Row>, Vec<(Scope, O
     for gap in run.gaps(Resource::Pushes, &id) {
         let scope = Scope::new(Resource::Pushes, &id, &branch.name, gap);
         let source = run.metered(&scope.meter);
-        let pages = pushes::fetch(&source, &branch.project_id, &branch.repository_id, &branch.ref_name, gap);
+        let pages = pushes::fetch(
+            &source,
+            &branch.project_id,
+            &branch.repository_id,
+            &branch.ref_name,
+            gap,
+        );
         let outcome = match run.sort_out(super::jobs::all(pages).await)? {
             Ok(pages) => {
                 rows.extend(pages.into_iter().flat_map(|page| page.pushes));
@@ -108,9 +121,15 @@ pub(super) async fn explain(run: &Run) -> Result<(), Error> {
     Ok(())
 }
 
-async fn of_commits(run: &Run, repository_id: &str, branch: &str, rows: Vec<Row>) -> Result<Vec<Row>, Error> {
+async fn of_commits(
+    run: &Run,
+    repository_id: &str,
+    branch: &str,
+    rows: Vec<Row>,
+) -> Result<Vec<Row>, Error> {
     let Some(rules) = run.judge.repositories.get(repository_id) else { return Ok(Vec::new()) };
-    let commits: Vec<String> = rows.iter().filter_map(|row| row.text("new_commit").map(str::to_owned)).collect();
+    let commits: Vec<String> =
+        rows.iter().filter_map(|row| row.text("new_commit").map(str::to_owned)).collect();
     let project = &rules.project_id;
     let answer = pushes::explained(&run.source, project, repository_id, branch, &commits).await;
     let explained = match settle(run, answer)? {

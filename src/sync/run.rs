@@ -96,7 +96,8 @@ impl Run {
             .await
             .map_err(|source| lake_error("read", "sync_runs", source))?;
         let source = input.source.clone();
-        let judge = Judge::new(&input.settings, DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH, &input.section);
+        let judge =
+            Judge::new(&input.settings, DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH, &input.section);
         let mut run = Self {
             options: options.clone(),
             source,
@@ -178,7 +179,11 @@ impl Run {
 
     /// Returns the name of a project by its id.
     pub fn project_name(&self, id: &str) -> String {
-        let name = self.projects.iter().find(|project| project.id == id).map(|project| project.name.clone());
+        let name = self
+            .projects
+            .iter()
+            .find(|project| project.id == id)
+            .map(|project| project.name.clone());
         name.unwrap_or_else(|| id.to_owned())
     }
 
@@ -204,7 +209,11 @@ impl Run {
             gaps.push(Window::new(self.upper, self.upper));
         }
         for gap in &mut gaps {
-            gap.from = gap.from.checked_sub_signed(self.lag()).unwrap_or_default().max(DateTime::UNIX_EPOCH);
+            gap.from = gap
+                .from
+                .checked_sub_signed(self.lag())
+                .unwrap_or_default()
+                .max(DateTime::UNIX_EPOCH);
         }
         gaps
     }
@@ -223,8 +232,12 @@ impl Run {
         let begun = Instant::now();
         let (organization, run_id) = (self.organization(), self.run_id.as_str());
         let change = Change { table, organization, run_id, seen_at, rows, complete };
-        let written =
-            self.input.lake.write(change).await.map_err(|source| lake_error("write", table, source))?;
+        let written = self
+            .input
+            .lake
+            .write(change)
+            .await
+            .map_err(|source| lake_error("write", table, source))?;
         if let Some(version) = written.version {
             let (table, rows) = (table.to_owned(), written.rows());
             *self.done().changed.entry(table.clone()).or_default() += rows;
@@ -261,13 +274,20 @@ impl Run {
     }
 
     /// Sorts out a result: what may not be read becomes an outcome, a refused token ends the run.
-    pub fn sort_out<T>(&self, result: Result<T, extract::Error>) -> Result<Result<T, Outcome>, Error> {
+    pub fn sort_out<T>(
+        &self,
+        result: Result<T, extract::Error>,
+    ) -> Result<Result<T, Outcome>, Error> {
         match result {
             Ok(value) => Ok(Ok(value)),
             Err(error) => {
                 let error = self.unless_signed_out(error)?;
                 let text = chain(&error);
-                Ok(Err(if error.is_unreadable() { Outcome::Unreadable(text) } else { Outcome::Partial(text) }))
+                Ok(Err(if error.is_unreadable() {
+                    Outcome::Unreadable(text)
+                } else {
+                    Outcome::Partial(text)
+                }))
             }
         }
     }
@@ -275,7 +295,10 @@ impl Run {
     /// Passes an error on, unless the token is no longer accepted: then everything else would fail too.
     pub fn unless_signed_out(&self, error: extract::Error) -> Result<extract::Error, Error> {
         if error.is_signed_out() {
-            return Err(Error::Organization { organization: self.organization().to_owned(), source: error });
+            return Err(Error::Organization {
+                organization: self.organization().to_owned(),
+                source: error,
+            });
         }
         Ok(error)
     }
@@ -286,15 +309,23 @@ impl Run {
     }
 
     /// Asks the lake; `$organization`, `$start_at` and `$upper` are bound. The rows are of `table`, other columns null.
-    pub async fn query(&self, table: &str, sql: &str, what: &'static str) -> Result<Vec<Row>, Error> {
+    pub async fn query(
+        &self,
+        table: &str,
+        sql: &str,
+        what: &'static str,
+    ) -> Result<Vec<Row>, Error> {
         let failed = |source| Error::Query { what, source: Box::new(source) };
-        let table = self.input.lake.catalog().require(table).map_err(|source| Error::Schema { source })?;
+        let table =
+            self.input.lake.catalog().require(table).map_err(|source| Error::Schema { source })?;
         let session = self.session().await?;
         let instant = |at: DateTime<Utc>| {
             ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into()))
         };
         let mut values = vec![("organization", ScalarValue::from(self.organization()))];
-        for (name, value) in [("start_at", instant(self.judge.start_at)), ("upper", instant(self.upper))] {
+        for (name, value) in
+            [("start_at", instant(self.judge.start_at)), ("upper", instant(self.upper))]
+        {
             if sql.contains(&format!("${name}")) {
                 values.push((name, value));
             }
@@ -340,9 +371,9 @@ impl Run {
                 let sum: i64 = done.rows.iter().filter(of).filter_map(|row| row.int(column)).sum();
                 u64::try_from(sum).unwrap_or(0)
             };
-            let worst = ["unreadable", "partial", "ok", "skipped"]
-                .into_iter()
-                .find(|status| done.rows.iter().filter(of).any(|row| row.text("status") == Some(status)));
+            let worst = ["unreadable", "partial", "ok", "skipped"].into_iter().find(|status| {
+                done.rows.iter().filter(of).any(|row| row.text("status") == Some(status))
+            });
             Event::ResourceFinished {
                 organization: self.organization().to_owned(),
                 resource: resource.name().to_owned(),

@@ -46,7 +46,8 @@ async fn of_project(run: &Run, project: &Project) -> Result<(), Error> {
         let mut outcome = write_all(run, runs::finished(&source, &project.id, gap)).await?;
         if gap.to == run.upper && outcome == Outcome::Ok {
             for state in UNFINISHED {
-                outcome = outcome.max(write_all(run, runs::unfinished(&source, &project.id, state)).await?);
+                outcome = outcome
+                    .max(write_all(run, runs::unfinished(&source, &project.id, state)).await?);
             }
         }
         run.record(vec![(scope, outcome)]).await?;
@@ -57,13 +58,16 @@ async fn of_project(run: &Run, project: &Project) -> Result<(), Error> {
 /// Looks for runs that were deleted, and so finds also what was deleted before it was ever read.
 async fn sweep(run: &Run, project: &Project) -> Result<(), Error> {
     let id = format!("{}@deleted", project.id);
-    let last = run.progress_so_far.read_at.get(&(Resource::PipelineRuns.name().to_owned(), id.clone()));
-    let is_due = last.is_none_or(|last| run.upper.signed_duration_since(*last) >= TimeDelta::days(SWEEP_DAYS));
+    let last =
+        run.progress_so_far.read_at.get(&(Resource::PipelineRuns.name().to_owned(), id.clone()));
+    let is_due = last
+        .is_none_or(|last| run.upper.signed_duration_since(*last) >= TimeDelta::days(SWEEP_DAYS));
     if !is_due && !run.options.full {
         return Ok(());
     }
     let window = Window::new(run.upper - TimeDelta::days(SWEPT_DAYS), run.upper);
-    let scope = Scope::new(Resource::PipelineRuns, id, format!("{} (deleted)", project.name), window);
+    let scope =
+        Scope::new(Resource::PipelineRuns, id, format!("{} (deleted)", project.name), window);
     let source = run.metered(&scope.meter);
     let outcome = write_all(run, runs::deleted(&source, &project.id, window)).await?;
     run.record(vec![(scope, outcome)]).await
@@ -92,7 +96,8 @@ async fn write_all(
         if rows.len() >= MOST_ROWS || ending.is_some() {
             if let Some(seen_at) = seen_at {
                 let take = |rows: &mut Vec<Row>| std::mem::take(rows);
-                run.write("pipeline_run_finishes", take(&mut finishes), Vec::new(), seen_at).await?;
+                run.write("pipeline_run_finishes", take(&mut finishes), Vec::new(), seen_at)
+                    .await?;
                 run.write("pipeline_runs", take(&mut rows), Vec::new(), seen_at).await?;
             }
             if let Some(outcome) = ending {

@@ -64,7 +64,12 @@ impl Outcome {
 
 impl Scope {
     /// Returns a scope with a meter of its own.
-    pub fn new(resource: Resource, id: impl Into<String>, name: impl Into<String>, window: Window) -> Self {
+    pub fn new(
+        resource: Resource,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        window: Window,
+    ) -> Self {
         Self { resource, id: id.into(), name: name.into(), window, meter: Arc::default() }
     }
 

@@ -60,7 +60,8 @@ pub(super) async fn sign_in(run: &mut Run) -> Result<(), Error> {
     if run.wants(Resource::Projects) {
         run.begin(Resource::Projects);
         let ids: HashSet<&str> = run.projects.iter().map(|project| project.id.as_str()).collect();
-        let own = rows.rows.iter().filter(|row| ids.contains(row.text("project_id").unwrap_or_default()));
+        let own =
+            rows.rows.iter().filter(|row| ids.contains(row.text("project_id").unwrap_or_default()));
         run.write("projects", own.cloned().collect(), Vec::new(), rows.seen_at).await?;
         run.record(vec![(Scope { window: now, ..listed }, Outcome::Ok)]).await?;
         run.end(Resource::Projects, &["projects"]);
@@ -139,17 +140,28 @@ fn repository(row: &Row) -> Option<Repository> {
 }
 
 /// Returns the rows of repositories that are no longer listed: deleted where that is shown, else only not visible.
-async fn gone(run: &Run, here: &Scope, list: &[Repository], seen_at: DateTime<Utc>) -> Result<Vec<Row>, Error> {
-    let sql = "select * from repositories where organization = $organization and deleted_at is null";
+async fn gone(
+    run: &Run,
+    here: &Scope,
+    list: &[Repository],
+    seen_at: DateTime<Utc>,
+) -> Result<Vec<Row>, Error> {
+    let sql =
+        "select * from repositories where organization = $organization and deleted_at is null";
     let known = run.query("repositories", sql, "which repositories there were").await?;
     let listed: HashSet<&str> = list.iter().map(|one| one.id.as_str()).collect();
     let missing: Vec<Row> = known
         .into_iter()
         .filter(|row| !listed.contains(row.text("repository_id").unwrap_or_default()))
-        .filter(|row| run.projects.iter().any(|project| Some(project.id.as_str()) == row.text("project_id")))
+        .filter(|row| {
+            run.projects.iter().any(|project| Some(project.id.as_str()) == row.text("project_id"))
+        })
         .collect();
     let mut deleted: BTreeMap<String, Option<repositories::Deleted>> = BTreeMap::new();
-    let last = run.progress_so_far.read_at.get(&(Resource::Repositories.name().to_owned(), here.id.clone()));
+    let last = run
+        .progress_so_far
+        .read_at
+        .get(&(Resource::Repositories.name().to_owned(), here.id.clone()));
     let mut changed = Vec::new();
     for mut row in missing {
         let (id, project) = (text(&row, "repository_id"), text(&row, "project_id"));
@@ -157,14 +169,19 @@ async fn gone(run: &Run, here: &Scope, list: &[Repository], seen_at: DateTime<Ut
             let answer = repositories::deleted(&run.metered(&here.meter), &project).await;
             deleted.insert(project.clone(), run.sort_out(answer)?.ok());
         }
-        let shown = deleted.get(&project).and_then(Option::as_ref).filter(|list| list.repository_ids.contains(&id));
+        let shown = deleted
+            .get(&project)
+            .and_then(Option::as_ref)
+            .filter(|list| list.repository_ids.contains(&id));
         match shown {
             Some(list) => {
                 row.set("deleted_at", list.seen_at);
             }
             None => {
                 let name = text(&row, "name");
-                run.warn(format!("repository `{name}` is no longer visible; what was read of it stays"));
+                run.warn(format!(
+                    "repository `{name}` is no longer visible; what was read of it stays"
+                ));
             }
         }
         if row.get("last_visible_at").is_null() {
@@ -199,8 +216,10 @@ async fn people(run: &Run) -> Result<(), Error> {
         Ok(mut list) => {
             let sql = "select * from users where organization = $organization and identity_id is not null";
             let known = run.query("users", sql, "whose identity is known").await?;
-            let mut ids: HashMap<String, String> =
-                known.iter().map(|row| (text(row, "descriptor"), text(row, "identity_id"))).collect();
+            let mut ids: HashMap<String, String> = known
+                .iter()
+                .map(|row| (text(row, "descriptor"), text(row, "identity_id")))
+                .collect();
             let left = list.fill(&ids);
             run.expect(Resource::Users, left.len());
             let mut asked = futures::stream::iter(left)
@@ -250,7 +269,9 @@ async fn of_projects(run: &Run, resource: Resource) -> Result<(), Error> {
         .projects
         .iter()
         .map(|project| Scope::new(resource, &project.id, &project.name, now))
-        .filter(|scope| resource == Resource::Pipelines || is_due(run, scope, TimeDelta::days(RETENTION_DAYS)))
+        .filter(|scope| {
+            resource == Resource::Pipelines || is_due(run, scope, TimeDelta::days(RETENTION_DAYS))
+        })
         .collect();
     run.expect(resource, scopes.len());
     let answers: Vec<_> = futures::stream::iter(scopes)
@@ -272,9 +293,17 @@ async fn of_projects(run: &Run, resource: Resource) -> Result<(), Error> {
         let outcome = match run.sort_out(answer)? {
             Ok(answer) => {
                 if resource == Resource::Pipelines {
-                    complete.push(Complete { key: vec![("project_id", scope.id.as_str().into())], also: Vec::new() });
+                    complete.push(Complete {
+                        key: vec![("project_id", scope.id.as_str().into())],
+                        also: Vec::new(),
+                    });
                 }
-                rows.extend(answer.rows.into_iter().filter(|row| !known.contains(&retention_key(row, resource))));
+                rows.extend(
+                    answer
+                        .rows
+                        .into_iter()
+                        .filter(|row| !known.contains(&retention_key(row, resource))),
+                );
                 Outcome::Ok
             }
             Err(outcome) => outcome,
@@ -326,7 +355,8 @@ async fn all_branches(run: &Run) -> Result<(), Error> {
             }
             let source = run.metered(&scope.meter);
             let default = repository.default_branch.as_deref();
-            let rows = branches::fetch(&source, &repository.project_id, &repository.id, default).await;
+            let rows =
+                branches::fetch(&source, &repository.project_id, &repository.id, default).await;
             run.progress(Resource::Branches, rows.as_ref().map_or(0, |rows| rows.rows.len()), 1);
             (scope, Some(rows))
         })
@@ -340,7 +370,8 @@ async fn all_branches(run: &Run) -> Result<(), Error> {
             Some(answer) => match run.sort_out(answer)? {
                 Ok(answer) => {
                     let key = vec![("repository_id", scope.id.as_str().into())];
-                    complete.push(Complete { key, also: vec![("deleted_at", answer.seen_at.into())] });
+                    complete
+                        .push(Complete { key, also: vec![("deleted_at", answer.seen_at.into())] });
                     rows.extend(answer.rows);
                     Outcome::Ok
                 }
