@@ -17,6 +17,7 @@ mod evaluate;
 mod finding;
 mod functions;
 mod header;
+mod materialize;
 mod params;
 mod settings;
 mod views;
@@ -26,6 +27,7 @@ pub use self::error::Error;
 pub use self::evaluate::evaluate;
 pub use self::finding::{COLUMNS, Counts, Finding, Findings, Status};
 pub use self::header::{Header, Param, ParamKind, QueryKind, Severity};
+pub use self::materialize::materialize;
 pub use self::params::{Parameters, Period};
 pub use self::settings::{Repository, resolve};
 pub use self::views::{

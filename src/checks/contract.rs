@@ -12,25 +12,19 @@ use serde::de::IgnoredAny;
 use super::error::Error;
 use super::finding::{COLUMNS, Findings, PULL_REQUEST_ID, Status};
 
-/// Demands the columns of the contract, in order and of the right kinds, before anything runs.
-pub(crate) fn check_columns(file: &str, schema: &Schema) -> Result<(), Error> {
+/// Demands the columns of the contract in order, before anything is planned further.
+pub(crate) fn check_names(file: &str, schema: &Schema) -> Result<(), Error> {
     let breach = |problem: String| Err(Error::Contract { file: file.to_owned(), problem });
     let fields = schema.fields();
-    for (index, (name, is_required)) in COLUMNS.iter().enumerate() {
-        let Some(field) = fields.get(index) else {
-            return breach(format!("column {} must be `{name}`, there is none", index + 1));
-        };
-        if field.name() != name {
-            let problem =
-                format!("column {} must be `{name}`, it is `{}`", index + 1, field.name());
-            return breach(problem);
-        }
-        let kind = field.data_type();
-        let fits = (kind.is_null() && !is_required)
-            || if index == PULL_REQUEST_ID { kind.is_integer() } else { is_text(kind) };
-        if !fits {
-            let wanted = if index == PULL_REQUEST_ID { "a whole number" } else { "text" };
-            return breach(format!("column `{name}` must be {wanted}, it is {kind}"));
+    for (index, (name, _)) in COLUMNS.iter().enumerate() {
+        let position = index + 1;
+        match fields.get(index) {
+            None => return breach(format!("column {position} must be `{name}`, there is none")),
+            Some(field) if field.name() != name => {
+                let found = field.name();
+                return breach(format!("column {position} must be `{name}`, it is `{found}`"));
+            }
+            Some(_) => {}
         }
     }
     let mut names = HashSet::new();
@@ -38,6 +32,22 @@ pub(crate) fn check_columns(file: &str, schema: &Schema) -> Result<(), Error> {
         Some(field) => breach(format!("two columns are called `{}`", field.name())),
         None => Ok(()),
     }
+}
+
+/// Demands the kinds of the contract's columns, before anything runs.
+pub(crate) fn check_kinds(file: &str, schema: &Schema) -> Result<(), Error> {
+    for (index, ((name, is_required), field)) in COLUMNS.iter().zip(schema.fields()).enumerate() {
+        let kind = field.data_type();
+        let is_number = index == PULL_REQUEST_ID;
+        let fits = (kind.is_null() && !is_required)
+            || if is_number { kind.is_integer() } else { is_text(kind) };
+        if !fits {
+            let wanted = if is_number { "a whole number" } else { "text" };
+            let problem = format!("column `{name}` must be {wanted}, it is {kind}");
+            return Err(Error::Contract { file: file.to_owned(), problem });
+        }
+    }
+    Ok(())
 }
 
 fn is_text(kind: &DataType) -> bool {

@@ -1,10 +1,11 @@
 //! Runs one check on a session: binds its parameters, sorts its rows, enforces the contract.
 
 use datafusion::dataframe::DataFrame;
+use datafusion::physical_plan::collect;
 use datafusion::prelude::{SessionContext, ident};
 
 use super::catalog::Query;
-use super::contract::{check_columns, check_rows};
+use super::contract::{check_kinds, check_names, check_rows};
 use super::error::Error;
 use super::finding::Findings;
 use super::params::Parameters;
@@ -26,15 +27,17 @@ pub async fn evaluate(
 ) -> Result<Findings, Error> {
     let values = parameters.of(check)?;
     let plan = plan(context, check).await?;
-    check_columns(&check.file, plan.schema().as_arrow())?;
+    check_names(&check.file, plan.schema().as_arrow())?;
     let failed = |source| Error::query(&check.file, source);
     let order = ORDER.map(|column| ident(column).sort(true, true)).to_vec();
-    let batches = DataFrame::new(context.state(), plan)
+    let plan = DataFrame::new(context.state(), plan)
         .with_param_values(values)
         .and_then(|frame| frame.sort(order))
         .map_err(failed)?
-        .collect()
+        .create_physical_plan()
         .await
         .map_err(failed)?;
+    check_kinds(&check.file, &plan.schema())?;
+    let batches = collect(plan, context.task_ctx()).await.map_err(failed)?;
     check_rows(&check.file, check.id(), batches)
 }

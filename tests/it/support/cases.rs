@@ -1,6 +1,6 @@
 //! Cases for queries: given rows per table as CSV, and the verdicts that are expected of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,36 +70,26 @@ fn folders(parent: &Path) -> Vec<PathBuf> {
 }
 
 impl Case {
-    /// A session with all tables, the given rows in them, and the settings in force.
-    pub fn session(&self, catalog: &Catalog) -> Result<SessionContext, String> {
-        let context = session();
-        let mut given: BTreeMap<String, PathBuf> = BTreeMap::new();
+    /// The given rows by table, settings in force among them.
+    pub fn rows(&self, catalog: &Catalog) -> Result<Given, String> {
+        let mut given = Given::new();
         for entry in std::fs::read_dir(&self.folder).unwrap() {
             let path = entry.unwrap().path();
             let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
-            if path.extension().is_some_and(|e| e == "csv")
-                && stem != "expected"
-                && stem != "params"
+            if path.extension().is_none_or(|suffix| suffix != "csv")
+                || stem == "expected"
+                || stem == "params"
             {
-                given.insert(stem, path);
+                continue;
             }
+            let in_force = SETTINGS_TABLES.iter().find(|(_, in_force)| *in_force == stem);
+            let name = in_force.map_or(stem.as_str(), |(table, _)| table);
+            let table =
+                catalog.table(name).ok_or(format!("`{stem}.csv` is the name of no table"))?;
+            let rows = rows(table, &path)?;
+            given.insert(stem, rows);
         }
-        for table in catalog.tables() {
-            let rows =
-                given.remove(&table.name).map_or(Ok(Vec::new()), |path| rows(table, &path))?;
-            register(&context, table, &rows)?;
-        }
-        checks::prepare(&context);
-        for (name, in_force) in SETTINGS_TABLES {
-            let table = catalog.require(name).unwrap();
-            let rows = given.remove(in_force).map_or(Ok(Vec::new()), |path| rows(table, &path))?;
-            let batch = to_batch(table, &rows).map_err(|error| error.to_string())?;
-            checks::register_in_force(&context, table, in_force, &batch).unwrap();
-        }
-        match given.pop_first() {
-            None => Ok(context),
-            Some((name, _)) => Err(format!("`{name}.csv` is the name of no table")),
-        }
+        Ok(given)
     }
 
     /// The period: start date 2026-01-01, judged as of 2026-07-01, unless `params.csv` says otherwise.
@@ -147,6 +137,54 @@ impl Case {
         verdicts.sort();
         Ok(verdicts)
     }
+}
+
+/// Rows by table, or by the name of the settings in force.
+pub type Given = BTreeMap<String, Vec<Row>>;
+
+/// Renames every organization among the rows, so that many cases can live in one lake.
+pub fn rename_organizations(given: &mut Given, suffix: &str) {
+    let mut organizations = BTreeSet::new();
+    for row in given.values().flatten().filter(|row| row.table().index("organization").is_some()) {
+        organizations.extend(row.text("organization").map(str::to_owned));
+    }
+    for row in given.values_mut().flatten() {
+        let table = Arc::clone(row.table());
+        for (column, cell) in table.columns.iter().zip(row.cells_mut()) {
+            let Cell::Text(text) = cell else { continue };
+            let names_organization = match column.name.as_str() {
+                "organization" | "scope" => organizations.contains(text),
+                "pattern" | "repository_pattern" => table.name == "exceptions",
+                _ => false,
+            };
+            if names_organization {
+                let (organization, rest) = match text.split_once('/') {
+                    Some((organization, rest)) => (organization, format!("/{rest}")),
+                    None => (text.as_str(), String::new()),
+                };
+                // Patterns may be globs, and names in other letters.
+                if organization != "**" {
+                    *text = format!("{organization}{suffix}{rest}");
+                }
+            }
+        }
+    }
+}
+
+/// A session with all tables, the given rows in them, and the settings in force.
+pub fn session_with(catalog: &Catalog, given: &Given) -> Result<SessionContext, String> {
+    let context = session();
+    for table in catalog.tables() {
+        register(&context, table, given.get(&table.name).map_or(&[], Vec::as_slice))?;
+    }
+    checks::prepare(&context);
+    for (name, in_force) in SETTINGS_TABLES {
+        let table = catalog.require(name).unwrap();
+        let rows = given.get(in_force).map_or(&[][..], Vec::as_slice);
+        let batch = to_batch(table, rows).map_err(|error| error.to_string())?;
+        checks::register_in_force(&context, table, in_force, &batch).unwrap();
+    }
+    Ok(context)
 }
 
 /// A session as the lake makes it, small.
