@@ -40,12 +40,31 @@ reasons as (
         (11, 'fail', 'NO_APPROVAL', 'No independent person approved before the merge.')
     )
 ),
+-- one row per approval, with the rank of the reason why it does not count
+ranked as (
+    select
+        approvals.*,
+        case miss
+            when 'VOTE_TIME_UNPROVEN' then 1
+            when 'IDENTITY_UNPROVEN' then 2
+            when 'LATE_APPROVAL' then 3
+            when 'APPROVAL_RESET' then 4
+            when 'STALE_APPROVAL' then 5
+            when 'RETARGETED_AFTER_APPROVAL' then 6
+            when 'APPROVER_CONTRIBUTED' then 7
+            when 'REVIEWER_REMOVED' then 8
+            when 'NON_HUMAN_APPROVER' then 9
+            when 'SELF_APPROVED' then 10
+            when 'NO_APPROVAL' then 11
+        end as miss_rank
+    from approvals
+),
 -- one row per pull request that somebody approved at some time or voted against at the merge
 counted as (
     select
-        approvals.organization, approvals.repository_id, approvals.pull_request_id,
+        approvals.organization, approvals.pull_request_id,
         count(*) filter (where approvals.miss is null) as approval_count,
-        min(reasons.miss_rank) as miss_rank,
+        min(approvals.miss_rank) as miss_rank,
         bool_or(approvals.is_downvote) as has_downvote,
         bool_and(approvals.is_vote_time_unproven) filter (where approvals.miss is null) as is_vote_time_unproven,
         bool_and(approvals.is_identity_unproven) filter (where approvals.miss is null) as is_identity_unproven,
@@ -54,7 +73,7 @@ counted as (
         bool_and(approvals.is_contributor) filter (where approvals.miss is null) as is_contributor,
         bool_and(approvals.is_retargeted) filter (where approvals.miss is null) as is_retargeted,
         bool_and(approvals.is_guest) filter (where approvals.miss is null) as is_guest,
-        array_agg(named_struct(
+        array_sort(array_agg(named_struct(
             'id', approvals.person_id,
             'name', approvals.display_name,
             'unique_name', approvals.unique_name,
@@ -62,21 +81,25 @@ counted as (
             'voted_at', approvals.voted_at,
             'counts', approvals.miss is null,
             'miss', approvals.miss
-        ) order by approvals.person_id) as votes
-    from approvals
-    left join reasons on reasons.reason_code = approvals.miss
-    group by approvals.organization, approvals.repository_id, approvals.pull_request_id
+        ))) as votes
+    from ranked as approvals
+    group by approvals.organization, approvals.pull_request_id
+),
+-- one row per pull request: its last iteration that is more than a retarget
+last_iterations as (
+    select organization, pull_request_id, max(iteration_id) as iteration_id
+    from pull_request_iterations
+    where lower(coalesce(reason, '')) <> 'retarget'
+    group by organization, pull_request_id
 ),
 -- one row per pull request: who pushed last
 last_pushers as (
-    select
-        organization, repository_id, pull_request_id,
-        last_value(pushed_by_id order by iteration_id) as pushed_by_id,
-        last_value(pushed_by_unique_name order by iteration_id) as pushed_by_unique_name,
-        max(at) as pushed_at
-    from pull_request_iterations
-    where lower(coalesce(reason, '')) <> 'retarget'
-    group by organization, repository_id, pull_request_id
+    select iterations.organization, iterations.pull_request_id, iterations.pushed_by_id, iterations.pushed_by_unique_name, iterations.at as pushed_at
+    from pull_request_iterations as iterations
+    join last_iterations
+        on last_iterations.organization = iterations.organization
+        and last_iterations.pull_request_id = iterations.pull_request_id
+        and last_iterations.iteration_id = iterations.iteration_id
 ),
 -- one row per pull request: the verdict by the votes alone
 judged as (
@@ -99,12 +122,10 @@ judged as (
     from merged
     left join counted
         on counted.organization = merged.organization
-        and counted.repository_id = merged.repository_id
         and counted.pull_request_id = merged.pull_request_id
     left join reasons on reasons.miss_rank = coalesce(counted.miss_rank, 11)
     left join last_pushers
         on last_pushers.organization = merged.organization
-        and last_pushers.repository_id = merged.repository_id
         and last_pushers.pull_request_id = merged.pull_request_id
 ),
 -- one row per pull request: the verdict and its flags, before exemptions
@@ -148,7 +169,6 @@ decided as (
     from flagged
     left join exemptions
         on exemptions.organization = flagged.organization
-        and exemptions.repository_id = flagged.repository_id
         and exemptions.pull_request_id = flagged.pull_request_id
 ),
 -- one row per pull request

@@ -1,18 +1,19 @@
 -- id: pull_request_exemptions
 -- title: Exceptions and emergency labels of merged pull requests
--- grain: one row per merged pull request and check of pull requests that an exception, in time or too late, or an emergency label concerns; a pull request that nothing concerns has no row
--- reads: merged_pull_requests, settings_in_force, exceptions_in_force, pull_request_labels
+-- grain: one row per pull request and check of pull requests that an exception, in time or too late, or an emergency label concerns; a pull request that nothing concerns has no row
+-- reads: pull_requests, settings_in_force, exceptions_in_force, pull_request_labels
 
--- How the checks of pull requests use it, all alike: join on organization, repository_id, pull_request_id and check_id.
+-- How the checks of pull requests use it, all alike: join merged_pull_requests on organization, pull_request_id and check_id.
 -- exemption_standard and exemption_strict are the reason code under that profile (EXCEPTION, else EMERGENCY_LABEL), null = judge.
 -- An exempt row has the flags EXCEPTION_EXPIRED (where is_exception_expired) and LABEL_TIME_UNPROVEN (where exempt by label and
 -- is_label_time_unproven), nothing else; the flags of judging stand in evidence_json.flags, its status in evidence_json.would_be.
 -- A judged row has the flags of judging and EXCEPTION_EXPIRED (where is_exception_expired). MERGED_EXTERNALLY is a flag of judging.
 with
 -- inputs
-merged as (
-    select organization, project, repository_id, repository, pull_request_id, merged_at, emergency_label
-    from merged_pull_requests
+completed as (
+    select organization, repository_id, pull_request_id, closed_at
+    from pull_requests
+    where status = 'completed' and closed_at is not null
 ),
 registered as (select * from exceptions_in_force where pull_request_pattern is not null),
 -- one row per check of pull requests
@@ -41,23 +42,23 @@ repository_exceptions as (
 -- one row per pull request and exception that names it
 matching_exceptions as (
     select
-        merged.organization, merged.repository_id, merged.pull_request_id, named.exception_index,
-        merged.merged_at < named.expires_before as is_in_time
-    from merged
+        completed.organization, completed.repository_id, completed.pull_request_id, named.exception_index,
+        completed.closed_at < named.expires_before as is_in_time
+    from completed
     join repository_exceptions as named
-        on named.organization = merged.organization
-        and named.repository_id = merged.repository_id
-        and named.number = merged.pull_request_id
+        on named.organization = completed.organization
+        and named.repository_id = completed.repository_id
+        and named.number = completed.pull_request_id
     union all
     select
-        merged.organization, merged.repository_id, merged.pull_request_id, named.exception_index,
-        merged.merged_at < named.expires_before as is_in_time
-    from merged
+        completed.organization, completed.repository_id, completed.pull_request_id, named.exception_index,
+        completed.closed_at < named.expires_before as is_in_time
+    from completed
     join repository_exceptions as named
-        on named.organization = merged.organization
-        and named.repository_id = merged.repository_id
+        on named.organization = completed.organization
+        and named.repository_id = completed.repository_id
         and named.number is null
-        and glob_match(named.pull_request_pattern, cast(merged.pull_request_id as varchar))
+        and glob_match(named.pull_request_pattern, cast(completed.pull_request_id as varchar))
 ),
 -- one row per pull request and check with an exception: the first one in time, else the first that came too late
 decided_exceptions as (
@@ -86,11 +87,10 @@ emergency_labels as (
         labels.removed_at is not null as is_removed,
         labels.removed_at is not null and coalesce(labels.was_removed_open, true) as is_removed_before_merge
     from pull_request_labels as labels
-    join merged
-        on merged.organization = labels.organization
-        and merged.repository_id = labels.repository_id
-        and merged.pull_request_id = labels.pull_request_id
-        and lower(trim(merged.emergency_label)) = lower(trim(labels.name))
+    join settings_in_force as settings
+        on settings.organization = labels.organization
+        and settings.repository_id = labels.repository_id
+        and lower(trim(settings.emergency_label)) = lower(trim(labels.name))
     where labels.active
 ),
 -- one row per pull request with an emergency label that exempts it under one profile at least

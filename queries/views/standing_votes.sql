@@ -3,118 +3,104 @@
 -- grain: one row per merged pull request and person or group that is or was a reviewer or has voted
 -- reads: merged_pull_requests, pull_requests, pull_request_votes, pull_request_reviewers
 
--- Votes and resets are replayed up to the merge in order of time, then thread. The reviewer list, read after the merge, decides only
--- where the events leave it open: it holds no times.
+-- Votes and resets are replayed up to the merge; a reset at the time of a vote comes after it. The reviewer list, read after the
+-- merge, decides only where the events leave it open: it holds no times. Joins are on organization and pull_request_id, which is
+-- unique in it.
 with
 -- inputs
-merged as (select organization, repository_id, pull_request_id, merged_at from merged_pull_requests),
-completed as (select organization, repository_id, pull_request_id, closed_at from pull_requests where status = 'completed'),
--- one row per event that names a person, and one per reviewer, also those no longer listed
-mentions as (
+merged as (
     select
-        organization, repository_id, pull_request_id, voter_id as person_id,
-        kind, vote, at, thread_id, voter_unique_name, voter_descriptor,
-        null as display_name, null as reviewer_unique_name, null as reviewer_descriptor,
-        false as is_group, false as has_declined, false as is_listed, null as listed_vote,
-        null as vote_while_open, null as vote_while_open_at
-    from pull_request_votes
-    where voter_id <> '*' and voter_id <> ''
-    union all
+        organization, repository_id, pull_request_id, merged_at, service_identities_json,
+        coalesce(author_id, lower(author_unique_name), author_descriptor) as author_id
+    from merged_pull_requests
+),
+completed as (select organization, pull_request_id, closed_at from pull_requests where status = 'completed'),
+reviewers as (
     select
-        organization, repository_id, pull_request_id, reviewer_id as person_id,
-        null as kind, null as vote, null as at, null as thread_id, null as voter_unique_name, null as voter_descriptor,
-        display_name, nullif(unique_name, '') as reviewer_unique_name, nullif(descriptor, '') as reviewer_descriptor,
-        is_group, has_declined, removed_at is null as is_listed, case when removed_at is null then vote end as listed_vote,
+        organization, pull_request_id, reviewer_id, vote, is_group, has_declined, removed_at is null as is_listed,
         vote_while_open, vote_while_open_at
     from pull_request_reviewers
 ),
--- one row per mention in a merged pull request: what it says of the time up to the merge
-timed_mentions as (
+-- one row per vote and per voter that a reset names
+events as (
     select
-        mentions.*, merged.merged_at,
-        coalesce(mentions.kind = 'vote', false) as is_vote,
-        coalesce(mentions.kind = 'vote' and mentions.at <= merged.merged_at, false) as is_vote_in_time,
-        coalesce(mentions.kind = 'reset' and mentions.at <= merged.merged_at, false) as is_reset_in_time,
-        coalesce(mentions.at > merged.merged_at, false) as is_after_merge
-    from mentions
-    join merged
-        on merged.organization = mentions.organization
-        and merged.repository_id = mentions.repository_id
-        and merged.pull_request_id = mentions.pull_request_id
+        votes.organization, votes.pull_request_id, votes.voter_id as person_id, votes.kind, votes.vote, votes.at, votes.thread_id,
+        votes.at <= completed.closed_at as is_in_time
+    from pull_request_votes as votes
+    join completed on completed.organization = votes.organization and completed.pull_request_id = votes.pull_request_id
 ),
--- one row per pull request and person: what the events say beside what the list says
-compared as (
+-- one row per pull request and person who voted
+voters as (
     select
-        organization, repository_id, pull_request_id, person_id, merged_at,
-        max(display_name) as display_name,
-        max(reviewer_unique_name) as reviewer_unique_name,
-        max(reviewer_descriptor) as reviewer_descriptor,
-        bool_or(is_group) as is_group,
-        bool_or(has_declined) as has_declined,
-        bool_or(is_listed) as is_listed,
-        max(listed_vote) as listed_vote,
-        max(vote_while_open) as vote_while_open,
-        max(vote_while_open_at) as vote_while_open_at,
-        max(nullif(voter_unique_name, '')) as voter_unique_name,
-        max(nullif(voter_descriptor, '')) as voter_descriptor,
-        bool_or(is_vote) as has_voted,
-        bool_or(is_after_merge) as is_changed_after_merge,
-        max(at) filter (where is_vote_in_time) as voted_at,
-        last_value(thread_id order by at, thread_id) filter (where is_vote_in_time) as thread_id,
-        last_value(vote order by at, thread_id) filter (where is_vote_in_time) as event_vote,
-        last_value(vote order by at, thread_id) filter (where is_vote_in_time and vote <> 0) as last_opinion,
-        max(vote) filter (where is_vote_in_time) as best_vote,
-        max(vote) filter (where is_vote and is_after_merge) as best_vote_after_merge,
-        max(at) filter (where is_reset_in_time) as reset_at,
-        last_value(thread_id order by at, thread_id) filter (where is_reset_in_time) as reset_thread_id
-    from timed_mentions
-    group by organization, repository_id, pull_request_id, person_id, merged_at
+        organization, pull_request_id, person_id,
+        last_value(vote order by at, thread_id) filter (where is_in_time) as vote,
+        max(at) filter (where is_in_time) as voted_at,
+        max(at) filter (where is_in_time and vote >= 5) as approved_at,
+        max(at) filter (where is_in_time and vote < 0) as rejected_at,
+        max(vote) filter (where not is_in_time) as late_vote
+    from events
+    where kind = 'vote'
+    group by organization, pull_request_id, person_id
 ),
--- one row per pull request with a reset: the last one of all votes, the last one of named votes, and whether one came after the merge
+-- one row per pull request and person whose vote a reset names
+named_resets as (
+    select
+        organization, pull_request_id, person_id,
+        max(at) filter (where is_in_time) as reset_at,
+        bool_or(not is_in_time) as is_reset_after_merge
+    from events
+    where kind = 'reset' and person_id <> '*'
+    group by organization, pull_request_id, person_id
+),
+-- one row per pull request with a reset: the last one, the last one of all votes, the last one that names voters
 resets as (
     select
-        votes.organization, votes.repository_id, votes.pull_request_id,
-        max(votes.at) filter (where votes.at <= completed.closed_at) as last_reset_at,
-        max(votes.at) filter (where votes.voter_id = '*' and votes.at <= completed.closed_at) as all_reset_at,
-        last_value(votes.thread_id order by votes.at, votes.thread_id)
-            filter (where votes.voter_id = '*' and votes.at <= completed.closed_at) as all_reset_thread_id,
-        max(votes.at) filter (where votes.voter_id <> '*' and votes.at <= completed.closed_at) as named_reset_at,
-        last_value(votes.thread_id order by votes.at, votes.thread_id)
-            filter (where votes.voter_id <> '*' and votes.at <= completed.closed_at) as named_reset_thread_id,
-        bool_or(votes.at > completed.closed_at) as is_reset_after_merge
-    from pull_request_votes as votes
-    join completed
-        on completed.organization = votes.organization
-        and completed.repository_id = votes.repository_id
-        and completed.pull_request_id = votes.pull_request_id
-    where votes.kind = 'reset'
-    group by votes.organization, votes.repository_id, votes.pull_request_id
+        organization, pull_request_id,
+        max(at) filter (where is_in_time) as last_reset_at,
+        max(at) filter (where is_in_time and person_id = '*') as all_reset_at,
+        max(at) filter (where is_in_time and person_id <> '*') as named_reset_at,
+        bool_or(not is_in_time) as is_reset_after_merge
+    from events
+    where kind = 'reset'
+    group by organization, pull_request_id
 ),
--- one row per pull request and person: what a later reset did to the last vote that was cast in time
+-- one row per pull request and person: what the votes say beside what the list says
+compared as (
+    select
+        coalesce(reviewers.organization, voters.organization) as organization,
+        coalesce(reviewers.pull_request_id, voters.pull_request_id) as pull_request_id,
+        coalesce(reviewers.reviewer_id, voters.person_id) as person_id,
+        coalesce(reviewers.is_group, false) as is_group,
+        coalesce(reviewers.has_declined, false) as has_declined,
+        coalesce(reviewers.is_listed, false) as is_listed,
+        case when reviewers.is_listed then reviewers.vote end as listed_vote,
+        reviewers.vote_while_open, reviewers.vote_while_open_at,
+        voters.person_id is not null as has_voted,
+        voters.vote as event_vote, voters.voted_at, voters.approved_at, voters.rejected_at, voters.late_vote
+    from reviewers
+    full join voters
+        on voters.organization = reviewers.organization
+        and voters.pull_request_id = reviewers.pull_request_id
+        and voters.person_id = reviewers.reviewer_id
+),
+-- one row per merged pull request and person: what a later reset did to the last vote that was cast in time
 replayed as (
     select
+        merged.repository_id, merged.merged_at, merged.author_id, merged.service_identities_json,
         compared.*, resets.last_reset_at,
-        coalesce(
-            compared.reset_at > compared.voted_at
-                or (compared.reset_at = compared.voted_at and compared.reset_thread_id > compared.thread_id),
-            false
-        ) or coalesce(
-            resets.all_reset_at > compared.voted_at
-                or (resets.all_reset_at = compared.voted_at and resets.all_reset_thread_id > compared.thread_id),
-            false
-        ) as is_voided,
+        coalesce(named_resets.reset_at >= compared.voted_at, false)
+            or coalesce(resets.all_reset_at >= compared.voted_at, false) as is_voided,
         -- a reset names examples of the voters it concerns: of those it does not name, the list tells
-        coalesce(
-            resets.named_reset_at > compared.voted_at
-                or (resets.named_reset_at = compared.voted_at and resets.named_reset_thread_id > compared.thread_id),
-            false
-        ) as is_decided_by_list,
-        compared.is_listed and not compared.is_changed_after_merge and not coalesce(resets.is_reset_after_merge, false) as is_list_of_merge
+        coalesce(resets.named_reset_at >= compared.voted_at, false) as is_decided_by_list,
+        compared.late_vote is not null or coalesce(named_resets.is_reset_after_merge, false) as is_changed_after_merge,
+        compared.is_listed and compared.late_vote is null and not coalesce(resets.is_reset_after_merge, false) as is_list_of_merge
     from compared
-    left join resets
-        on resets.organization = compared.organization
-        and resets.repository_id = compared.repository_id
-        and resets.pull_request_id = compared.pull_request_id
+    join merged on merged.organization = compared.organization and merged.pull_request_id = compared.pull_request_id
+    left join resets on resets.organization = compared.organization and resets.pull_request_id = compared.pull_request_id
+    left join named_resets
+        on named_resets.organization = compared.organization
+        and named_resets.pull_request_id = compared.pull_request_id
+        and named_resets.person_id = compared.person_id
 )
 select
     organization,
@@ -122,10 +108,8 @@ select
     pull_request_id,
     person_id,
     merged_at,
-    display_name,
-    reviewer_unique_name,
-    voter_unique_name,
-    coalesce(reviewer_descriptor, voter_descriptor) as descriptor,
+    author_id,
+    service_identities_json,
     is_group,
     has_declined,
     is_listed,
@@ -154,9 +138,9 @@ select
             is_voided and not coalesce(is_list_of_merge and listed_vote < 0, false)
             or is_decided_by_list and not is_voided and (not is_listed or is_changed_after_merge or listed_vote = 0)
             or is_list_of_merge and not is_voided and listed_vote = 0
-        when event_vote = 0 then coalesce(last_opinion >= 5, false)
+        when event_vote = 0 then approved_at is not null and coalesce(approved_at > rejected_at, true)
         else false
     end as is_approval_reset,
     -- approved after the merge and never before
-    coalesce(best_vote_after_merge >= 5, false) and coalesce(best_vote < 5, true) as is_approval_late
+    coalesce(late_vote >= 5, false) and approved_at is null as is_approval_late
 from replayed

@@ -1,0 +1,51 @@
+-- id: person_names
+-- title: Names that a person goes by
+-- grain: one row per identity id and name: unique name, mail or principal in lower case, or descriptor; what two identities share makes them one person
+-- reads: users, pull_requests, pull_request_reviewers, pull_request_votes
+
+with
+-- one row per user
+known_users as (
+    select
+        organization, identity_id as person_id, descriptor,
+        lower(nullif(mail_address, '')) as mail, lower(nullif(principal_name, '')) as principal
+    from users
+    where identity_id is not null
+),
+-- one row per way in which an identity appears on pull requests; a creator without id is known by name
+appearances as (
+    select organization, author_id as person_id, author_unique_name as unique_name, author_descriptor as descriptor
+    from pull_requests
+    group by organization, author_id, author_unique_name, author_descriptor
+    union all
+    select organization, reviewer_id as person_id, unique_name, descriptor
+    from pull_request_reviewers
+    where not is_group
+    group by organization, reviewer_id, unique_name, descriptor
+    union all
+    select organization, voter_id as person_id, voter_unique_name as unique_name, voter_descriptor as descriptor
+    from pull_request_votes
+    where kind = 'vote'
+    group by organization, voter_id, voter_unique_name, voter_descriptor
+),
+-- one row per way in which an identity appears, with its names
+identified as (
+    select
+        organization, coalesce(person_id, lower(unique_name), descriptor) as identity_id,
+        make_array(lower(unique_name), descriptor) as names
+    from appearances
+),
+-- one row per identity, way and name
+names as (
+    select organization, person_id, mail as name from known_users
+    union all
+    select organization, person_id, principal as name from known_users
+    union all
+    select organization, person_id, descriptor as name from known_users
+    union all
+    select organization, identity_id as person_id, unnest(names) as name from identified
+)
+select organization, person_id, name
+from names
+where name is not null and name <> ''
+group by organization, person_id, name
