@@ -75,6 +75,7 @@ struct Done {
     later: Vec<(Scope, Outcome)>,
     changed: BTreeMap<String, u64>,
     started: BTreeMap<&'static str, Instant>,
+    expected: BTreeMap<&'static str, u64>,
 }
 
 impl Run {
@@ -352,8 +353,14 @@ impl Run {
     }
 
     /// Tells that more work of a resource is known.
-    pub fn expect(&self, resource: Resource, total: usize) {
-        self.tell(&Event::Expected { resource: resource.name().to_owned(), total: total as u64 });
+    pub fn expect(&self, resource: Resource, more: usize) {
+        let total = {
+            let mut done = self.done();
+            let total = done.expected.entry(resource.name()).or_default();
+            *total += more as u64;
+            *total
+        };
+        self.tell(&Event::Expected { resource: resource.name().to_owned(), total });
     }
 
     /// Tells that work of a resource was done.

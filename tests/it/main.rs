@@ -8,3 +8,4 @@ mod lake;
 mod layers;
 mod queries;
 mod support;
+mod sync;

@@ -1,0 +1,348 @@
+//! Whole syncs of the simulated organization into a lake: what stands there, and what a second one adds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use adolake::ado::{Client, Endpoints, FixedToken, Gate, Options as ClientOptions, Patience};
+use adolake::config::{Config, Environment};
+use adolake::event::{Event, Observer, Silent};
+use adolake::extract::Source;
+use adolake::lake::Lake;
+use adolake::schema::Catalog;
+use adolake::simulator::{Options as World, Simulator};
+use adolake::sync::{Error, Input, Options, Report, plan, sync};
+use datafusion::arrow::util::pretty::pretty_format_batches;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+const DAY: Duration = Duration::from_secs(86_400);
+const SELECTORS: &str = r#"
+[defaults]
+production-branches = ["main", "release/*"]
+sast = [{ job = "CodeQL/*/*" }, { pipeline = "CodeQL", paths = ["src/**"] }]
+"#;
+
+async fn world() -> Simulator {
+    Simulator::start(World::default()).await.unwrap()
+}
+
+fn config(start: &str, more: &str) -> Config {
+    let text = format!("[checks]\nstart-date = {start}\n{more}");
+    Config::parse(Path::new("/adolake.toml"), &text, &Environment::from_iter([("A", "b")])).unwrap()
+}
+
+fn lake(folder: &TempDir) -> Arc<Lake> {
+    let catalog = Arc::new(Catalog::embedded().unwrap());
+    let url = folder.path().join("lake").display().to_string();
+    Arc::new(Lake::open(&url, &BTreeMap::new(), 400 * DAY, catalog).unwrap())
+}
+
+fn input(
+    simulator: &Simulator,
+    config: &Config,
+    lake: &Arc<Lake>,
+    observer: Arc<dyn Observer>,
+) -> Input {
+    let (core, token) = (simulator.organization_url(), simulator.token().into());
+    let client = Client::new(ClientOptions {
+        organization: simulator.organization().to_owned(),
+        endpoints: Endpoints::parse(&core, &core, &simulator.url(), &core).unwrap(),
+        auth: Arc::new(FixedToken::pat(&token).unwrap()),
+        gate: Gate::new(8, Patience::default()),
+        patience: Patience::default(),
+        observer: Arc::clone(&observer),
+    })
+    .unwrap();
+    Input {
+        source: Source::new(client, Arc::clone(lake.catalog())),
+        lake: Arc::clone(lake),
+        projects: adolake::config::Projects::new(vec!["*".to_owned()]).unwrap(),
+        section: config.sync.clone(),
+        settings: config.settings.clone(),
+        observer,
+        stop: CancellationToken::new(),
+    }
+}
+
+async fn synced(simulator: &Simulator, config: &Config, lake: &Arc<Lake>) -> Report {
+    sync(input(simulator, config, lake, Arc::new(Silent)), &Options::default()).await.unwrap()
+}
+
+/// Prints what a query answers.
+async fn asked(lake: &Lake, sql: &str) -> String {
+    let session = lake.session().await.unwrap();
+    let batches = session.ctx.sql(sql).await.unwrap().collect().await.unwrap();
+    pretty_format_batches(&batches).unwrap().to_string()
+}
+
+async fn number(lake: &Lake, sql: &str) -> i64 {
+    use datafusion::arrow::array::AsArray as _;
+    use datafusion::arrow::datatypes::Int64Type;
+    let session = lake.session().await.unwrap();
+    let batches = session.ctx.sql(sql).await.unwrap().collect().await.unwrap();
+    batches[0].column(0).as_primitive::<Int64Type>().value(0)
+}
+
+/// Prints the content of all tables but those of the runs, without what tells one run from another.
+async fn content(lake: &Lake) -> BTreeMap<String, Vec<String>> {
+    let mut content = BTreeMap::new();
+    for table in lake.catalog().tables().filter(|table| table.name != "sync_runs") {
+        let columns: Vec<&str> = table
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .filter(|name| {
+                !name.starts_with('_') && *name != "fetched_at" && *name != "fetched_month"
+            })
+            .collect();
+        let sql = format!("select {} from {}", columns.join(", "), table.name);
+        let mut lines: Vec<String> = asked(lake, &sql).await.lines().map(squeezed).collect();
+        lines.sort();
+        content.insert(table.name.clone(), lines);
+    }
+    content
+}
+
+/// Removes the padding, which depends on the widest row.
+fn squeezed(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ").trim_matches(['-', '+']).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_sync_of_an_unchanged_organization_writes_nothing_and_asks_little() {
+    let (simulator, folder) = (world().await, TempDir::new().unwrap());
+    let (config, lake) = (config("2023-01-01", SELECTORS), lake(&folder));
+    let first = synced(&simulator, &config, &lake).await;
+    assert!(!first.is_partial(), "{:?}", first.rows);
+    let before = lake.session().await.unwrap().versions;
+    let asked_before = simulator.requests().total;
+    let second = synced(&simulator, &config, &lake).await;
+    let asked = simulator.requests().total - asked_before;
+    let mut after = lake.session().await.unwrap().versions;
+    assert!(!second.is_partial());
+    assert_ne!(after["sync_runs"], before["sync_runs"]);
+    after.insert("sync_runs".into(), before["sync_runs"]);
+    assert_eq!(after, before, "only the record of the run is written");
+    let projects = number(&lake, "select count(*) from projects").await;
+    let branches = number(
+        &lake,
+        "select count(distinct scope) from sync_runs where resource in ('branches', 'pushes')",
+    )
+    .await;
+    // Per project: policies, pipelines, runs (3), active, completed, abandoned, each list with a closing empty page.
+    let most = 8 + 12 * projects + 2 * branches;
+    assert!(i64::try_from(asked).unwrap() <= most, "{asked} requests, at most {most} expected");
+    assert_eq!(second.requests(), i64::try_from(asked).unwrap(), "every request is on record");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_the_lake_is_what_the_organization_has() {
+    let (simulator, folder) = (world().await, TempDir::new().unwrap());
+    let (config, lake) = (config("2023-01-01", SELECTORS), lake(&folder));
+    synced(&simulator, &config, &lake).await;
+    for (what, sql) in [
+        (
+            "listed pull requests are landed",
+            "select count(*) from population_counts c join (select repository_id, target_ref, to_char(closed_at, '%Y-%m') m, count(*) n from pull_requests where status = 'completed' group by 1, 2, 3) p on c.repository_id = p.repository_id and c.ref_name = p.target_ref and c.closed_month = p.m where c.listed_count <> p.n",
+        ),
+        (
+            "judged pull requests have details",
+            "select count(*) from merged_prs where details_read_at is null or threads_read_at is null or iterations_read_at is null or statuses_read_at is null or evaluations_read_at is null or commits_read_at is null",
+        ),
+        (
+            "children have a pull request",
+            "select count(*) from pull_request_votes v left anti join pull_requests p using (repository_id, pull_request_id)",
+        ),
+        (
+            "reviewers have a pull request",
+            "select count(*) from pull_request_reviewers v left anti join pull_requests p using (repository_id, pull_request_id)",
+        ),
+        (
+            "runs of GitHub belong to none",
+            "select count(*) from pipeline_runs where repository_type <> 'TfsGit' and pull_request_id is not null",
+        ),
+    ] {
+        let sql = sql.replace("merged_prs", "(select * from pull_requests p join repositories r using (repository_id) where p.status = 'completed' and not r.is_disabled and (target_ref = 'refs/heads/main' or target_ref like 'refs/heads/release/%'))");
+        assert_eq!(number(&lake, &sql).await, 0, "{what}");
+    }
+    for table in [
+        "pull_requests",
+        "pull_request_votes",
+        "pull_request_statuses",
+        "pull_request_iterations",
+        "pull_request_commits",
+        "pull_request_policy_evaluations",
+        "pull_request_changes",
+        "pipeline_run_jobs",
+        "pipeline_run_finishes",
+        "pushes",
+        "raw_answers",
+        "users",
+        "branch_policies",
+        "retention_settings",
+        "population_counts",
+        "profiles",
+    ] {
+        assert!(
+            number(&lake, &format!("select count(*) from {table}")).await > 0,
+            "`{table}` is empty"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_clock_brings_is_read_and_what_was_seen_stays() {
+    let (simulator, folder) = (world().await, TempDir::new().unwrap());
+    let (config, lake) = (config("2023-01-01", SELECTORS), lake(&folder));
+    synced(&simulator, &config, &lake).await;
+    let runs = number(&lake, "select count(*) from pipeline_runs").await;
+    for _ in 0..6 {
+        simulator.advance(10 * DAY);
+        let report = synced(&simulator, &config, &lake).await;
+        assert!(
+            !report.is_partial(),
+            "{:?}",
+            report.rows.iter().filter_map(|row| row.text("error")).collect::<Vec<_>>()
+        );
+    }
+    assert!(number(&lake, "select count(*) from pipeline_runs").await > runs);
+    assert_eq!(
+        number(&lake, "select count(*) - count(distinct run_id) from pipeline_runs").await,
+        0
+    );
+    assert_eq!(
+        number(&lake, "select count(*) - count(distinct pull_request_id) from pull_requests").await,
+        0
+    );
+    assert!(
+        number(&lake, "select count(*) from pipeline_runs where deleted_at is not null").await > 0
+    );
+    // What six small steps gave is what one look at the end gives, but for what was seen in between.
+    let late = TempDir::new().unwrap();
+    let fresh = self::lake(&late);
+    synced(&simulator, &config, &fresh).await;
+    let sql = "select count(*) from pull_requests where status = 'completed'";
+    assert!(number(&lake, sql).await >= number(&fresh, sql).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wider_settings_fill_themselves_in() {
+    let (simulator, folder) = (world().await, TempDir::new().unwrap());
+    let lake = lake(&folder);
+    synced(&simulator, &config("2026-09-01", ""), &lake).await;
+    let read = "select count(*) from pull_requests where details_read_at is not null";
+    let few = number(&lake, read).await;
+    synced(&simulator, &config("2025-01-01", SELECTORS), &lake).await;
+    let many = number(&lake, read).await;
+    assert!(many > few, "{many} > {few}");
+    assert!(
+        number(&lake, "select count(*) from pull_requests where changes_read_at is not null").await
+            >= few
+    );
+    assert!(number(&lake, "select count(*) from pipeline_run_jobs").await > 0);
+    // The same as if the settings had been so from the start.
+    let other = TempDir::new().unwrap();
+    let fresh = self::lake(&other);
+    synced(&simulator, &config("2025-01-01", SELECTORS), &fresh).await;
+    assert_eq!(content(&lake).await, content(&fresh).await);
+}
+
+/// Asks a sync to stop after some commits.
+struct StopAfter {
+    left: AtomicUsize,
+    stop: CancellationToken,
+}
+
+impl Observer for StopAfter {
+    fn observe(&self, event: &Event) {
+        if matches!(event, Event::Committed { .. })
+            && self.left.fetch_sub(1, Ordering::Relaxed) == 1
+        {
+            self.stop.cancel();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_that_is_stopped_again_and_again_ends_as_an_undisturbed_one() {
+    let (simulator, folder, other) =
+        (world().await, TempDir::new().unwrap(), TempDir::new().unwrap());
+    let config = config("2025-01-01", SELECTORS);
+    let (disturbed, calm) = (lake(&folder), lake(&other));
+    let mut stops = 0;
+    for commits in (1..60).step_by(4) {
+        let mut input = input(&simulator, &config, &disturbed, Arc::new(Silent));
+        let stop = CancellationToken::new();
+        input.observer =
+            Arc::new(StopAfter { left: AtomicUsize::new(commits), stop: stop.clone() });
+        input.stop = stop;
+        match sync(input, &Options::default()).await {
+            Err(Error::Stopped) => stops += 1,
+            Err(error) => panic!("{error:?}"),
+            Ok(_) => break,
+        }
+    }
+    assert!(stops > 3, "{stops}");
+    synced(&simulator, &config, &disturbed).await;
+    synced(&simulator, &config, &calm).await;
+    assert_eq!(content(&disturbed).await, content(&calm).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_syncs_at_once_end_as_one() {
+    let (simulator, folder, other) =
+        (world().await, TempDir::new().unwrap(), TempDir::new().unwrap());
+    let config = config("2026-01-01", "");
+    let (one, two) = (lake(&folder), lake(&folder));
+    let (first, second) =
+        tokio::join!(synced(&simulator, &config, &one), synced(&simulator, &config, &two));
+    assert!(!first.is_partial() && !second.is_partial());
+    let calm = lake(&other);
+    synced(&simulator, &config, &calm).await;
+    let (mut pair, mut single) = (content(&one).await, content(&calm).await);
+    // Each of two first syncs stores the settings that it was the first to see.
+    for content in [&mut pair, &mut single] {
+        content.remove("retention_settings");
+    }
+    assert_eq!(pair, single);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_ends_the_sync_and_leaves_no_table() {
+    let (simulator, folder) = (world().await, TempDir::new().unwrap());
+    let (config, lake) = (config("2026-01-01", ""), lake(&folder));
+    let mut input = input(&simulator, &config, &lake, Arc::new(Silent));
+    let core = simulator.organization_url();
+    let client = Client::new(ClientOptions {
+        organization: simulator.organization().to_owned(),
+        endpoints: Endpoints::parse(&core, &core, &simulator.url(), &core).unwrap(),
+        auth: Arc::new(FixedToken::pat(&"wrong".into()).unwrap()),
+        gate: Gate::new(8, Patience::default()),
+        patience: Patience { first_wait: Duration::from_millis(1), ..Patience::default() },
+        observer: Arc::new(Silent),
+    })
+    .unwrap();
+    input.source = Source::new(client, Arc::clone(lake.catalog()));
+    let error = sync(input, &Options::default()).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Organization { source, .. } if source.is_signed_out()),
+        "{error:?}"
+    );
+    assert!(!folder.path().join("lake").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_names_windows_and_writes_nothing() {
+    let (simulator, folder) = (world().await, TempDir::new().unwrap());
+    let (config, lake) = (config("2026-01-01", ""), lake(&folder));
+    let plan = plan(input(&simulator, &config, &lake, Arc::new(Silent)), &Options::default())
+        .await
+        .unwrap();
+    assert!(
+        plan.items.iter().any(|item| item.resource == "pull_requests" && item.window.is_some())
+    );
+    assert!(!folder.path().join("lake").exists());
+}
