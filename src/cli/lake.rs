@@ -74,7 +74,7 @@ pub(super) async fn session(context: &Context, views: Views) -> anyhow::Result<S
 /// The error for a lake without tables.
 fn missing(config: &Config) -> Failure {
     let place = match config.lake.folder() {
-        Some(folder) => folder.display().to_string(),
+        Some(folder) => folder.display().to_string().trim_end_matches('/').to_owned(),
         None => config.lake.url.to_string(),
     };
     let failure = Failure::user(format!("there is no lake at `{place}` yet"));

@@ -158,6 +158,7 @@ async fn answer(
     let look = Look {
         colors: context.output.colors_data(),
         max_width: context.output.is_terminal().then_some(80),
+        is_terminal: context.output.is_terminal(),
     };
     let mut count = 0;
     let mut batches = Vec::new();

@@ -3,9 +3,12 @@
 mod ado;
 mod cli;
 mod config;
+mod engines;
 mod extract;
 mod lake;
 mod layers;
 mod queries;
+mod readme;
+mod sql;
 mod support;
 mod sync;

@@ -3,3 +3,4 @@
 pub mod canned;
 pub mod cases;
 pub mod cmd;
+pub mod lake;

@@ -24,15 +24,24 @@ pub(super) async fn failure(
         DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
             Failure::outside("cannot read the lake").caused_by(error)
         }
-        DataFusionError::ResourcesExhausted(_) => Failure::user(format!(
-            "the query needs more memory than it may use: {}",
-            first_line(&error)
-        ))
-        .hint("read fewer columns or rows, or aggregate before sorting and joining"),
-        DataFusionError::Internal(_) => {
-            Failure::user(format!("the query engine cannot answer this: {}", first_line(&error)))
+        DataFusionError::ResourcesExhausted(_) => {
+            Failure::user(format!("the query needs more memory than it may use: {}", root(&error)))
+                .hint("read fewer columns or rows, or aggregate before sorting and joining")
         }
-        _ => Failure::user(format!("the query cannot be run: {}", first_line(&error))),
+        DataFusionError::Internal(_) => {
+            Failure::user(format!("the query engine cannot answer this: {}", root(&error)))
+        }
+        _ => {
+            let text = root(&error);
+            match text.split_once("Did you mean ") {
+                Some((problem, meant)) => {
+                    let problem = problem.trim_end().trim_end_matches('.');
+                    Failure::user(format!("the query cannot be run: {problem}"))
+                        .hint(format!("did you mean {meant}"))
+                }
+                None => Failure::user(format!("the query cannot be run: {text}")),
+            }
+        }
     }
 }
 
@@ -94,11 +103,18 @@ pub(super) fn tables(session: &SessionContext) -> Vec<String> {
     names
 }
 
-fn first_line(error: &DataFusionError) -> String {
-    let text = error.strip_backtrace();
+/// What lies at the bottom of an error, without the engine's own headings.
+fn root(error: &DataFusionError) -> String {
+    let text = error.find_root().strip_backtrace();
+    let headings = [
+        "Error during planning: ",
+        "Schema error: ",
+        "Execution error: ",
+        "Arrow error: ",
+        "Cast error: ",
+        "Internal error: ",
+    ];
     let text =
-        ["Error during planning: ", "Schema error: ", "Execution error: ", "Internal error: "]
-            .iter()
-            .fold(text.as_str(), |text, prefix| text.trim_start_matches(prefix));
-    text.lines().take(2).map(str::trim).collect::<Vec<_>>().join("; ")
+        headings.iter().fold(text.as_str(), |text, heading| text.trim_start_matches(heading));
+    text.trim_end_matches('.').to_owned()
 }

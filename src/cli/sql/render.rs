@@ -57,6 +57,8 @@ pub(super) struct Look {
     pub colors: bool,
     /// No cell is wider than this.
     pub max_width: Option<usize>,
+    /// For a terminal, which must not be told to do anything.
+    pub is_terminal: bool,
 }
 
 /// Makes the sink for a format.
@@ -68,7 +70,12 @@ pub(super) fn sink<'w>(
 ) -> anyhow::Result<Box<dyn Sink + 'w>> {
     Ok(match format {
         Format::Table => Box::new(Table::new(out, schema, look)),
-        Format::Csv => Box::new(Csv { out, schema: schema.clone(), is_begun: false }),
+        Format::Csv => Box::new(Csv {
+            out,
+            schema: schema.clone(),
+            is_begun: false,
+            is_terminal: look.is_terminal,
+        }),
         Format::Json => {
             let builder = WriterBuilder::new().with_explicit_nulls(true);
             Box::new(Json { writer: builder.build::<_, JsonArray>(out) })
@@ -96,6 +103,7 @@ struct Csv<'w> {
     out: Box<dyn Write + Send + 'w>,
     schema: SchemaRef,
     is_begun: bool,
+    is_terminal: bool,
 }
 
 impl Csv<'_> {
@@ -122,10 +130,9 @@ impl Sink for Csv<'_> {
                     line.push(',');
                 }
                 if !array.is_null(row) {
-                    line.push_str(&csv_cell(
-                        &formatter.value(row).to_string(),
-                        !is_number(array.data_type()),
-                    ));
+                    let text = formatter.value(row).to_string();
+                    let text = if self.is_terminal { clean(&text, true) } else { text.into() };
+                    line.push_str(&csv_cell(&text, !is_number(array.data_type())));
                 }
             }
             writeln!(self.out, "{line}")?;

@@ -1,0 +1,85 @@
+//! The README says what is: its lists are those the program prints. `UPDATE_README=1 cargo test readme` writes them.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use adolake::checks::Queries;
+use adolake::config::{Config, Environment, fields};
+
+use crate::support::cmd::Adolake;
+
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+
+fn readme() -> String {
+    fs::read_to_string(README).unwrap()
+}
+
+/// Compares what stands between `<!-- name -->` and `<!-- /name -->`.
+fn assert_section(name: &str, expected: &str) {
+    let text = readme();
+    let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let start = text.find(&open).unwrap_or_else(|| panic!("{open} is missing")) + open.len();
+    let end = start + text[start..].find(&close).unwrap_or_else(|| panic!("{close} is missing"));
+    if std::env::var_os("UPDATE_README").is_some() {
+        fs::write(README, format!("{}{expected}{}", &text[..start], &text[end..])).unwrap();
+    } else {
+        assert_eq!(
+            &text[start..end],
+            expected,
+            "section `{name}` of the README is old; `UPDATE_README=1 cargo test readme -- --test-threads 1` writes it"
+        );
+    }
+}
+
+#[test]
+fn tables_are_those_of_the_schemas() {
+    assert_section("tables", &Adolake::new().run(&["tables", "--format", "markdown"]).stdout);
+}
+
+#[test]
+fn keys_are_those_of_the_configuration() {
+    assert_section("config", &fields::markdown());
+}
+
+#[test]
+fn checks_are_those_of_the_queries() {
+    let mut text = String::from("| check | demands | severity |\n|---|---|---|\n");
+    for check in Queries::embedded().unwrap().checks() {
+        let header = &check.header;
+        let severity = header.severity.map(|severity| severity.to_string()).unwrap_or_default();
+        writeln!(text, "| `{}` | {} | {severity} |", header.id, header.title).unwrap();
+    }
+    assert_section("checks", &text);
+}
+
+#[test]
+fn examples_of_the_configuration_are_right() {
+    let text = readme();
+    let examples: Vec<&str> =
+        text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!examples.is_empty());
+    for example in examples {
+        let environment = Environment::default();
+        Config::parse(README.as_ref(), example, &environment)
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn commands_named_are_commands() {
+    let help = Adolake::new().run(&["--help"]).stdout;
+    let known: Vec<&str> = help
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .skip(1)
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let text = readme();
+    let shell = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    for line in shell.flat_map(str::lines) {
+        let Some(rest) = line.strip_prefix("adolake ") else { continue };
+        let command = rest.split_whitespace().next().unwrap();
+        assert!(known.contains(&command), "`{line}`: there is no command `{command}`");
+    }
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The whole test suite: format, lints, docs, tests. Takes arguments for `cargo test`, e.g. `tests/run.sh cli::`.
+# Set ADOLAKE_PYTHON to a Python with the packages `deltalake` and `duckdb` to have other engines read the lake too.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+step() {
+    printf '== %s\n' "$*"
+    "$@"
+}
+
+step cargo fmt --check
+step cargo clippy --locked --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps --quiet
+if [[ -z "${ADOLAKE_PYTHON:-}" ]]; then
+    echo "SKIPPED: other engines do not read the lake: ADOLAKE_PYTHON is not set"
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+INSTA_UPDATE=no step cargo test --locked -- "$@" 2>&1 | tee "$log" || status=$?
+echo "== summary"
+grep -E '^test .* FAILED$' "$log" || true
+grep -E '^test result: ' "$log" || true
+exit "$status"
