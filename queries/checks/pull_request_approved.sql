@@ -23,24 +23,7 @@ exemptions as (
     from pull_request_exemptions
     where check_id = 'pull_request_approved'
 ),
--- one row per reason why no approval counts; the lowest rank that fits a pull request is its reason
-reasons as (
-    select column1 as miss_rank, column2 as status, column3 as reason_code, column4 as reason
-    from (values
-        (1, 'unknown', 'VOTE_TIME_UNPROVEN', 'An approval stands in the reviewer list, but nothing shows that it was cast before the merge.'),
-        (2, 'unknown', 'IDENTITY_UNPROVEN', 'An approval stands, but nothing shows whose identity cast it.'),
-        (3, 'fail', 'LATE_APPROVAL', 'The only approval was cast after the merge.'),
-        (4, 'fail', 'APPROVAL_RESET', 'An approval was reset by a push or taken back before the merge and not given again.'),
-        (5, 'fail', 'STALE_APPROVAL', 'The code changed after the last approval.'),
-        (6, 'fail', 'RETARGETED_AFTER_APPROVAL', 'The pull request was moved onto the production branch after the last approval.'),
-        (7, 'fail', 'APPROVER_CONTRIBUTED', 'The approver pushed or wrote a part of the change.'),
-        (8, 'fail', 'REVIEWER_REMOVED', 'The approver is no longer in the reviewer list.'),
-        (9, 'fail', 'NON_HUMAN_APPROVER', 'Only a service identity approved.'),
-        (10, 'fail', 'SELF_APPROVED', 'Only the creator of the pull request approved it.'),
-        (11, 'fail', 'NO_APPROVAL', 'No independent person approved before the merge.')
-    )
-),
--- one row per approval, with the rank of the reason why it does not count
+-- one row per approval, with the rank of the reason why it does not count: the lowest one of a pull request is its reason
 ranked as (
     select
         approvals.*,
@@ -115,15 +98,24 @@ judged as (
                 or coalesce(merged.iterations_read_at < merged.merged_at, true) then 'EVIDENCE_UNREADABLE'
             when $profile = 'strict' and merged.is_merged_externally then 'MERGED_EXTERNALLY'
             when counted.approval_count > 0 then 'APPROVED'
-            else coalesce(reasons.reason_code, 'NO_APPROVAL')
-        end as judged_code,
-        reasons.status as miss_status,
-        reasons.reason as miss_reason
+            else case counted.miss_rank
+                when 1 then 'VOTE_TIME_UNPROVEN'
+                when 2 then 'IDENTITY_UNPROVEN'
+                when 3 then 'LATE_APPROVAL'
+                when 4 then 'APPROVAL_RESET'
+                when 5 then 'STALE_APPROVAL'
+                when 6 then 'RETARGETED_AFTER_APPROVAL'
+                when 7 then 'APPROVER_CONTRIBUTED'
+                when 8 then 'REVIEWER_REMOVED'
+                when 9 then 'NON_HUMAN_APPROVER'
+                when 10 then 'SELF_APPROVED'
+                else 'NO_APPROVAL'
+            end
+        end as judged_code
     from merged
     left join counted
         on counted.organization = merged.organization
         and counted.pull_request_id = merged.pull_request_id
-    left join reasons on reasons.miss_rank = coalesce(counted.miss_rank, 11)
     left join last_pushers
         on last_pushers.organization = merged.organization
         and last_pushers.pull_request_id = merged.pull_request_id
@@ -132,17 +124,26 @@ judged as (
 flagged as (
     select
         judged.*,
-        case judged_code
-            when 'APPROVED' then 'pass'
-            when 'EVIDENCE_UNREADABLE' then 'unknown'
-            when 'MERGED_EXTERNALLY' then 'fail'
-            else miss_status
+        case
+            when judged_code = 'APPROVED' then 'pass'
+            when judged_code in ('EVIDENCE_UNREADABLE', 'VOTE_TIME_UNPROVEN', 'IDENTITY_UNPROVEN') then 'unknown'
+            else 'fail'
         end as judged_status,
         case judged_code
             when 'APPROVED' then 'An independent person approved before the merge.'
             when 'EVIDENCE_UNREADABLE' then 'The threads or iterations of the pull request were not read after the merge.'
             when 'MERGED_EXTERNALLY' then 'Azure DevOps did not complete the pull request: its commits reached the branch by another way.'
-            else miss_reason
+            when 'VOTE_TIME_UNPROVEN' then 'An approval stands in the reviewer list, but nothing shows that it was cast before the merge.'
+            when 'IDENTITY_UNPROVEN' then 'An approval stands, but nothing shows whose identity cast it.'
+            when 'LATE_APPROVAL' then 'The only approval was cast after the merge.'
+            when 'APPROVAL_RESET' then 'An approval was reset by a push or taken back before the merge and not given again.'
+            when 'STALE_APPROVAL' then 'The code changed after the last approval.'
+            when 'RETARGETED_AFTER_APPROVAL' then 'The pull request was moved onto the production branch after the last approval.'
+            when 'APPROVER_CONTRIBUTED' then 'The approver pushed or wrote a part of the change.'
+            when 'REVIEWER_REMOVED' then 'The approver is no longer in the reviewer list.'
+            when 'NON_HUMAN_APPROVER' then 'Only a service identity approved.'
+            when 'SELF_APPROVED' then 'Only the creator of the pull request approved it.'
+            else 'No independent person approved before the merge.'
         end as judged_reason,
         concat_ws(',',
             case when judged_code = 'APPROVED' and is_contributor then 'APPROVER_CONTRIBUTED' end,
