@@ -14,7 +14,7 @@ CREATE TABLE pull_request_reviewers (
     first_seen_at       TIMESTAMP NOT NULL COMMENT 'Date of the answer that first listed it, UTC',
     removed_at          TIMESTAMP          COMMENT 'Date of the answer that no longer listed the reviewer, UTC',
     vote_while_open     INT                COMMENT 'last vote listed while the pull request was active; null = never listed then',
-    vote_while_open_at  TIMESTAMP          COMMENT 'Date of that answer, UTC',
+    vote_while_open_at  TIMESTAMP          COMMENT 'Date of the first answer that listed this vote then, UTC',
     _run_id             STRING    NOT NULL COMMENT 'run that wrote this row',
     _synced_at          TIMESTAMP NOT NULL COMMENT 'when this row last changed, UTC',
     _hash               STRING    NOT NULL COMMENT 'hash of the content, decides whether a merge writes the row',

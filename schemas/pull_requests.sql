@@ -28,6 +28,7 @@ CREATE TABLE pull_requests (
     fork_repository_id     STRING             COMMENT 'forkSource.repository.id; null = not from a fork',
     web_url                STRING             COMMENT 'address for people',
     first_seen_at          TIMESTAMP NOT NULL COMMENT 'Date of the answer that first listed it, UTC',
+    last_seen_open_at         TIMESTAMP          COMMENT 'Date of the last answer that listed it as active, known once it is closed, UTC; null = never listed then',
     completion_thread_at   TIMESTAMP          COMMENT 'time of the system thread that completed it, UTC; null = none, or threads never read',
     details_read_at        TIMESTAMP          COMMENT 'Date of the single answer, UTC; null = never read, or unreadable',
     threads_read_at        TIMESTAMP          COMMENT 'Date of the threads answer, UTC; null = never read, or unreadable',
@@ -43,4 +44,4 @@ CREATE TABLE pull_requests (
 )
 COMMENT 'One row per pull request, its latest state.'
 PARTITIONED BY (organization STRING NOT NULL COMMENT 'Azure DevOps organization name', created_month STRING NOT NULL COMMENT 'month in which the pull request was created, YYYY-MM')
-TBLPROPERTIES ('adolake.write' = 'merge', 'adolake.keep-first' = 'first_seen_at', 'adolake.keep-when-null' = 'closed_by_id, closed_by_unique_name, closed_by_descriptor, closed_by_name, author_descriptor, bypass_policy, bypass_reason, fork_repository_id, merge_strategy, completion_thread_at, details_read_at, threads_read_at, iterations_read_at, statuses_read_at, evaluations_read_at, commits_read_at, changes_read_at')
+TBLPROPERTIES ('adolake.write' = 'merge', 'adolake.keep-first' = 'first_seen_at', 'adolake.keep-when-null' = 'closed_by_id, closed_by_unique_name, closed_by_descriptor, closed_by_name, author_descriptor, bypass_policy, bypass_reason, fork_repository_id, merge_strategy, last_seen_open_at, completion_thread_at, details_read_at, threads_read_at, iterations_read_at, statuses_read_at, evaluations_read_at, commits_read_at, changes_read_at')

@@ -55,6 +55,7 @@ select
     coalesce(completed.web_url, concat(named_targets.repository_url, '/pullrequest/', cast(completed.pull_request_id as varchar))) as web_url,
     completed.created_at,
     completed.closed_at as merged_at,
+    completed.last_seen_open_at,
     completed.author_id, completed.author_unique_name, completed.author_descriptor, completed.author_name,
     completed.closed_by_id, completed.closed_by_unique_name, completed.closed_by_name,
     completed.source_ref,

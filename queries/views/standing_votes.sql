@@ -10,7 +10,7 @@ with
 -- inputs
 merged as (
     select
-        organization, repository_id, pull_request_id, merged_at, service_identities_json,
+        organization, repository_id, pull_request_id, merged_at, last_seen_open_at, service_identities_json,
         coalesce(author_id, lower(author_unique_name), author_descriptor) as author_id
     from merged_pull_requests
 ),
@@ -87,7 +87,7 @@ compared as (
 replayed as (
     select
         merged.repository_id, merged.merged_at, merged.author_id, merged.service_identities_json,
-        compared.*, resets.last_reset_at,
+        merged.last_seen_open_at, compared.*, resets.last_reset_at,
         coalesce(named_resets.reset_at >= compared.voted_at, false)
             or coalesce(resets.all_reset_at >= compared.voted_at, false) as is_voided,
         -- a reset names examples of the voters it concerns: of those it does not name, the list tells
@@ -116,7 +116,8 @@ select
     has_voted,
     voted_at,
     vote_while_open,
-    vote_while_open_at,
+    -- the vote stood unchanged in every answer from the first to the last that listed it while active
+    greatest(vote_while_open_at, last_seen_open_at) as vote_while_open_at,
     last_reset_at,
     -- the vote at the merge; 0 = none
     case

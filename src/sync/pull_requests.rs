@@ -1,6 +1,6 @@
 //! Pull requests: all active ones, the closed ones window by window, and those that fell out of every list.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Months, Utc};
@@ -28,9 +28,22 @@ const THIN_WINDOW: usize = 500;
 /// Pages after which trying the rest of the past at once is given up.
 const TRIED_PAGES: usize = 4;
 
+/// What the lake has of pull requests that were active at the last sync.
+#[derive(Default)]
+struct Known {
+    /// Number and project.
+    active: HashMap<i64, String>,
+    /// The vote that was listed while the pull request was active, and the first answer that listed it, by number and
+    /// reviewer.
+    votes: HashMap<(i64, String), (i64, DateTime<Utc>)>,
+    /// How many completed pull requests were counted by branch and month, and whether that is final.
+    counts: HashMap<Landed, (i64, bool)>,
+}
+
 /// What the readers of all projects share.
 struct Shared<'a> {
     run: &'a Run,
+    known: Known,
     tally: &'a Tally,
     send: mpsc::Sender<Message>,
     windows: &'a AtomicUsize,
@@ -42,7 +55,7 @@ struct Open {
     units: usize,
     rows: usize,
     landed: HashMap<Landed, HashSet<i64>>,
-    active: HashSet<i64>,
+    listed: HashSet<i64>,
 }
 
 /// Reads the pull requests of all projects.
@@ -54,7 +67,7 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     let tally = Tally::new(run);
     let windows = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel(WAITING);
-    let shared = Shared { run, tally: &tally, send, windows: &windows };
+    let shared = Shared { run, known: known(run).await?, tally: &tally, send, windows: &windows };
     let readers = async move {
         let result = futures::stream::iter(&run.projects)
             .map(|project| of_project(&shared, project))
@@ -71,6 +84,41 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     run.record(tally.finish()).await?;
     run.end(Resource::PullRequests, &["pull_requests"]);
     Ok(())
+}
+
+async fn known(run: &Run) -> Result<Known, Error> {
+    let sql =
+        "select * from pull_requests where organization = $organization and status = 'active'";
+    let rows = run.query("pull_requests", sql, "which pull requests were active").await?;
+    let active = rows
+        .iter()
+        .filter_map(|row| Some((row.int("pull_request_id")?, row.text("project_id")?.to_owned())))
+        .collect();
+    let sql = "select r.* from pull_request_reviewers r join pull_requests p \
+               on p.organization = r.organization and p.pull_request_id = r.pull_request_id \
+               where r.organization = $organization and p.status = 'active' and r.vote_while_open is not null";
+    let rows = run.query("pull_request_reviewers", sql, "which votes were listed").await?;
+    let votes = rows
+        .iter()
+        .filter_map(|row| {
+            let key = (row.int("pull_request_id")?, row.text("reviewer_id")?.to_owned());
+            Some((key, (row.int("vote_while_open")?, row.time("vote_while_open_at")?)))
+        })
+        .collect();
+    let sql = "select * from population_counts where organization = $organization";
+    let rows = run.query("population_counts", sql, "what was counted").await?;
+    let counts = rows
+        .iter()
+        .filter_map(|row| {
+            let landed = Landed {
+                repository_id: row.text("repository_id")?.to_owned(),
+                ref_name: row.text("ref_name")?.to_owned(),
+                closed_month: row.text("closed_month")?.to_owned(),
+            };
+            Some((landed, (row.int("listed_count")?, row.bool("is_final")?)))
+        })
+        .collect();
+    Ok(Known { active, votes, counts })
 }
 
 async fn write(run: &Run, mut receive: mpsc::Receiver<Message>) -> Result<(), Error> {
@@ -139,7 +187,7 @@ async fn past(
 impl Shared<'_> {
     fn open(&self) -> Open {
         let number = self.windows.fetch_add(1, Ordering::Relaxed);
-        Open { number, units: 0, rows: 0, landed: HashMap::new(), active: HashSet::new() }
+        Open { number, units: 0, rows: 0, landed: HashMap::new(), listed: HashSet::new() }
     }
 
     async fn hand_over(&self, message: Message) {
@@ -148,10 +196,9 @@ impl Shared<'_> {
     }
 
     async fn close(&self, scope: Scope, open: Open, outcome: Outcome) {
-        let counts = if outcome == Outcome::Ok {
-            counts(self.run, scope.window, &open.landed)
-        } else {
-            Vec::new()
+        let counts = match outcome {
+            Outcome::Ok => counts(self.run, scope.window, &open.landed, &self.known.counts),
+            _ => Vec::new(),
         };
         let close = Close { window: open.number, units: open.units, scope, outcome, counts };
         self.hand_over(Message::Close(Box::new(close))).await;
@@ -239,19 +286,44 @@ async fn take_pages(
     }
 }
 
+impl Known {
+    /// Adds to the rows what only the lake knows: since when a vote has been listed, and when a pull request that is
+    /// closed by now was last listed as active. Neither changes from sync to sync while nothing happens.
+    fn complete(&self, run: &Run, page: &mut PullRequestPage) {
+        for row in &mut page.reviewers {
+            let Some(vote) = row.int("vote_while_open") else { continue };
+            let number = row.int("pull_request_id").unwrap_or(0);
+            let key = (number, row.text("reviewer_id").unwrap_or_default().to_owned());
+            if let Some((_, at)) = self.votes.get(&key).filter(|(known, _)| *known == vote) {
+                row.set("vote_while_open_at", *at);
+            }
+        }
+        for row in &mut page.pull_requests {
+            if row.text("status") == Some("active") {
+                continue;
+            }
+            let project = row.int("pull_request_id").and_then(|number| self.active.get(&number));
+            let last = project.and_then(|project| {
+                let key = (Resource::PullRequests.name().to_owned(), project.clone());
+                run.progress_so_far.read_at.get(&key).copied()
+            });
+            row.set("last_seen_open_at", last);
+        }
+    }
+}
+
 /// Hands over one page: what needs no details at once, the others each with theirs.
 async fn take_page(
     shared: &Shared<'_>,
     open: &mut Open,
-    page: PullRequestPage,
+    mut page: PullRequestPage,
 ) -> Result<(), Error> {
     let run = shared.run;
+    shared.known.complete(run, &mut page);
     run.progress(Resource::PullRequests, page.pull_requests.len(), 0);
     open.rows += page.pull_requests.len();
     for parent in &page.parents {
-        if parent.is_active {
-            open.active.insert(parent.pull_request_id);
-        }
+        open.listed.insert(parent.pull_request_id);
         if let Some(landed) = &parent.landed {
             open.landed.entry(landed.clone()).or_default().insert(parent.pull_request_id);
         }
@@ -307,15 +379,12 @@ async fn strays(
     source: &crate::extract::Source,
 ) -> Result<Outcome, Error> {
     let run = shared.run;
-    let sql =
-        "select * from pull_requests where organization = $organization and status = 'active'";
-    let known = run.query("pull_requests", sql, "which pull requests were active").await?;
-    let closed: HashSet<i64> = open.landed.values().flatten().copied().collect();
-    let missing: Vec<i64> = known
+    let missing: Vec<i64> = shared
+        .known
+        .active
         .iter()
-        .filter(|row| row.text("project_id") == Some(project.id.as_str()))
-        .filter_map(|row| row.int("pull_request_id"))
-        .filter(|id| !open.active.contains(id) && !closed.contains(id))
+        .filter(|(id, owner)| **owner == project.id && !open.listed.contains(*id))
+        .map(|(id, _)| *id)
         .collect();
     let mut outcome = Outcome::Ok;
     for id in missing {
@@ -339,8 +408,14 @@ async fn strays(
     Ok(outcome)
 }
 
-/// Counts the completed pull requests of the months that a window holds in full, up to the upper bound.
-fn counts(run: &Run, window: Window, landed: &HashMap<Landed, HashSet<i64>>) -> Vec<Row> {
+/// Counts the completed pull requests of the months that a window holds in full, up to the upper bound; gives rows for
+/// counts that differ from the known ones.
+fn counts(
+    run: &Run,
+    window: Window,
+    landed: &HashMap<Landed, HashSet<i64>>,
+    known: &HashMap<Landed, (i64, bool)>,
+) -> Vec<Row> {
     let Some(table) = run.input.lake.catalog().table("population_counts") else {
         return Vec::new();
     };
@@ -353,18 +428,23 @@ fn counts(run: &Run, window: Window, landed: &HashMap<Landed, HashSet<i64>>) -> 
         .map(|month| (crate::window::month_of(month), next_month(month)))
         .collect();
     let mut rows = Vec::new();
-    let sorted: BTreeSet<&Landed> = landed.keys().collect();
-    for key in sorted {
+    let sorted: BTreeMap<&Landed, &HashSet<i64>> = landed.iter().collect();
+    for (key, numbers) in sorted {
         let Some(end) = whole.get(&key.closed_month) else { continue };
-        let final_from = end.checked_add_signed(run.recheck());
+        let is_final = end.checked_add_signed(run.recheck()).is_some_and(|from| run.upper >= from);
+        let count = i64::try_from(numbers.len()).unwrap_or(i64::MAX);
+        // A bound that moves on alone changes nothing: what was counted up to the old one still holds.
+        if known.get(key) == Some(&(count, is_final)) {
+            continue;
+        }
         let mut row = Row::new(table);
         row.set("organization", run.organization())
             .set("repository_id", key.repository_id.as_str())
             .set("ref_name", key.ref_name.as_str())
             .set("closed_month", key.closed_month.as_str())
-            .set("listed_count", i64::try_from(landed[key].len()).unwrap_or(i64::MAX))
+            .set("listed_count", count)
             .set("counted_at", run.upper)
-            .set("is_final", final_from.is_some_and(|from| run.upper >= from));
+            .set("is_final", is_final);
         rows.push(row);
     }
     rows

@@ -139,6 +139,19 @@ async fn a_second_sync_of_an_unchanged_organization_writes_nothing_and_asks_litt
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn time_that_passes_without_anything_happening_rewrites_no_row() {
+    let (simulator, folder) = (world().await, TempDir::new().unwrap());
+    let (config, lake) = (config("2026-01-01", ""), lake(&folder));
+    synced(&simulator, &config, &lake).await;
+    let before = lake.session().await.unwrap().versions;
+    simulator.advance(Duration::from_secs(30));
+    synced(&simulator, &config, &lake).await;
+    let mut after = lake.session().await.unwrap().versions;
+    after.insert("sync_runs".into(), before["sync_runs"]);
+    assert_eq!(after, before, "only the record of the run is written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_the_lake_is_what_the_organization_has() {
     let (simulator, folder) = (world().await, TempDir::new().unwrap());
     let (config, lake) = (config("2023-01-01", SELECTORS), lake(&folder));
