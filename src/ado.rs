@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 
@@ -120,7 +120,7 @@ impl Client {
             .referer(false)
             .gzip(true)
             .timeout(options.patience.timeout)
-            .connect_timeout(Duration::from_secs(20).min(options.patience.timeout))
+            .connect_timeout(Duration::from_secs(10).min(options.patience.timeout))
             .pool_idle_timeout(Duration::from_secs(90))
             .user_agent(concat!("adolake/", env!("CARGO_PKG_VERSION")));
         if options.endpoints.is_loopback() {
@@ -226,6 +226,7 @@ impl Client {
         let network = |source: reqwest::Error| {
             let (address, timeout) = (address.to_owned(), options.patience.timeout);
             Failure::Retry(match source.without_url() {
+                source if source.is_connect() => Error::Network { address, source },
                 source if source.is_timeout() => Error::TimedOut { address, timeout },
                 source if source.is_body() || source.is_decode() => Error::CutOff { address },
                 source => Error::Network { address, source },
@@ -261,7 +262,7 @@ impl Client {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let seen_at = self.shared.clock.read(text(DATE.as_str()));
         let rate = RateHeaders::read(&headers, seen_at);
-        let is_refused = status == 429 || (status == 503 && rate.retry_after.is_some());
+        let is_refused = status == 429 || (status == 503 && headers.contains_key(RETRY_AFTER));
         let verdict = if is_refused { Verdict::Refused } else { Verdict::Answered };
         if let Some(pause) = permit.observe(&rate, verdict) {
             self.meter.throttled(pause);
@@ -314,7 +315,14 @@ impl Client {
             }
             Failure::Retry(error) => {
                 tries.failed += 1;
-                if tries.failed >= patience.attempts {
+                let attempts = match &error {
+                    // Nobody listens, or the name is wrong: that seldom passes while somebody waits.
+                    Error::Network { source, .. } if source.is_connect() => {
+                        patience.attempts.min(4)
+                    }
+                    _ => patience.attempts,
+                };
+                if tries.failed >= attempts {
                     return Err(counted(error, tries.failed));
                 }
                 (error.to_string(), patience.backoff(tries.failed))

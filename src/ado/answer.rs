@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -112,7 +112,7 @@ pub(super) fn classify(
             return Err(signed_out(format!("status {status}, redirected to `{to}`")));
         }
         429 => return Err(Failure::Throttled),
-        503 if headers.contains_key("retry-after") => return Err(Failure::Throttled),
+        503 if headers.contains_key(RETRY_AFTER) => return Err(Failure::Throttled),
         _ => {}
     }
     let complaint: Complaint = serde_json::from_slice(&body).unwrap_or_default();

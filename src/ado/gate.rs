@@ -194,7 +194,10 @@ impl Permit {
                 if self.is_probe || !is_blocked {
                     state.refusals += 1;
                 }
-                let wait = rate.retry_after.unwrap_or_else(|| patience.backoff(state.refusals));
+                // Who says "at once" again and again does not mean it.
+                let is_usable = |wait: &Duration| !wait.is_zero() || state.refusals <= 1;
+                let wait = rate.retry_after.filter(is_usable);
+                let wait = wait.unwrap_or_else(|| patience.backoff(state.refusals));
                 let until = before.max(now + wait.min(patience.longest_wait));
                 state.pause = Pause::Blocked { until, is_probing: false };
                 state.shrink(now);
@@ -204,7 +207,8 @@ impl Permit {
                     state.pause = Pause::None;
                     state.refusals = 0;
                 }
-                if let Some(wait) = rate.retry_after {
+                let asked_wait = rate.retry_after.filter(|wait| !wait.is_zero());
+                if let Some(wait) = asked_wait {
                     let until = before.max(now + wait.min(patience.longest_wait));
                     state.pause = match state.pause {
                         Pause::Blocked { is_probing, .. } => Pause::Blocked { until, is_probing },
@@ -214,7 +218,7 @@ impl Permit {
                 if rate.remaining_share.is_some_and(|share| share <= 0.0) {
                     let reset = rate.reset.unwrap_or_default();
                     state.spend_nothing(now + reset.min(patience.longest_wait));
-                } else if rate.retry_after.is_some() || rate.delay.is_some() {
+                } else if asked_wait.is_some() || rate.delay.is_some() {
                     state.shrink(now);
                 } else {
                     state.grow(rate, now);

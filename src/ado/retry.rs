@@ -73,7 +73,7 @@ impl RateHeaders {
         });
         let limit = number("x-ratelimit-limit").filter(|limit| *limit > 0.0);
         Self {
-            retry_after: retry_after.filter(|wait| !wait.is_zero()),
+            retry_after,
             delay: number("x-ratelimit-delay").and_then(seconds).filter(|wait| !wait.is_zero()),
             remaining_share: number("x-ratelimit-remaining").zip(limit).map(|(left, of)| left / of),
             reset: number("x-ratelimit-reset").and_then(|epoch| {

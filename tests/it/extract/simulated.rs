@@ -52,42 +52,8 @@ async fn all<T>(pages: impl Stream<Item = Result<T, adolake::extract::Error>>) -
 }
 
 #[tokio::test]
-async fn a_whole_organization_is_read() {
-    let simulator = Simulator::start(simulator::Options::default()).await.unwrap();
-    let source = source(&simulator);
-    let mut tally = Tally::default();
-
-    let signed_in = organizations::fetch(&source).await.unwrap();
-    assert_eq!(signed_in.absent, Vec::<String>::new());
-    tally.take(&signed_in.organizations);
-    tally.take(&signed_in.profiles);
-    let now = source.client().now().unwrap();
-    assert_eq!(now.timestamp(), simulator.now().timestamp());
-    let ever = Window::new(DateTime::UNIX_EPOCH, now);
-
-    let found = projects::fetch(&source).await.unwrap().rows;
-    tally.take(&found);
-    let found_repositories = repositories::fetch(&source).await.unwrap().rows;
-    tally.take(&found_repositories);
-    let mut known: HashMap<String, String> = HashMap::new();
-    for project in &found {
-        if project.text("state") != Some("wellFormed") {
-            continue;
-        }
-        let id = project.text("project_id").unwrap();
-        read_project(&source, id, ever, &mut tally, &mut known).await;
-    }
-    for repository in &found_repositories {
-        read_repository(&source, repository, ever, &mut tally).await;
-    }
-    let mut people = users::fetch(&source).await.unwrap();
-    let left = people.fill(&known);
-    for descriptor in &left {
-        users::storage_key(&source, descriptor).await.unwrap();
-    }
-    tally.take(&people.rows);
-    assert!(people.unreadable.is_none() && !known.is_empty());
-
+async fn a_whole_organization_is_read_with_and_without_faults() {
+    let plain = read_everything(simulator::Options::default()).await;
     for table in [
         "organizations",
         "profiles",
@@ -113,11 +79,48 @@ async fn a_whole_organization_is_read() {
         "pushes",
         "raw_answers",
     ] {
-        assert!(tally.0.get(table).is_some_and(|count| *count > 0), "{table}: {:?}", tally.0);
+        assert!(plain.0.get(table).is_some_and(|count| *count > 0), "{table}: {:?}", plain.0);
     }
-    assert!(tally.0["pull_requests"] >= 200, "{:?}", tally.0);
-    let requests = simulator.requests();
-    assert!(source.client().meter().counts().requests > 0, "{requests:?}");
+    assert!(plain.0["pull_requests"] >= 200, "{:?}", plain.0);
+
+    let faults = "throttle=400,sign-in=3,error=20,truncate=31,reset=42".parse().unwrap();
+    let faulty = read_everything(simulator::Options { faults, ..Default::default() }).await;
+    assert_eq!(plain.0, faulty.0);
+}
+
+async fn read_everything(options: simulator::Options) -> Tally {
+    let simulator = Simulator::start(options).await.unwrap();
+    let source = source(&simulator);
+    let mut tally = Tally::default();
+
+    let signed_in = organizations::fetch(&source).await.unwrap();
+    assert_eq!(signed_in.absent, Vec::<String>::new());
+    tally.take(&signed_in.organizations);
+    tally.take(&signed_in.profiles);
+    let now = source.client().now().unwrap();
+    assert_eq!(now.timestamp(), simulator.now().timestamp());
+    let ever = Window::new(DateTime::UNIX_EPOCH, now);
+
+    let found = projects::fetch(&source).await.unwrap().rows;
+    tally.take(&found);
+    let found_repositories = repositories::fetch(&source).await.unwrap().rows;
+    tally.take(&found_repositories);
+    let mut known: HashMap<String, String> = HashMap::new();
+    for project in found.iter().filter(|row| row.text("state") == Some("wellFormed")) {
+        let id = project.text("project_id").unwrap();
+        read_project(&source, id, ever, &mut tally, &mut known).await;
+    }
+    for repository in &found_repositories {
+        read_repository(&source, repository, ever, &mut tally).await;
+    }
+    let mut people = users::fetch(&source).await.unwrap();
+    let left = people.fill(&known);
+    for descriptor in &left {
+        users::storage_key(&source, descriptor).await.unwrap();
+    }
+    tally.take(&people.rows);
+    assert!(people.unreadable.is_none() && !known.is_empty());
+    tally
 }
 
 async fn read_project(
