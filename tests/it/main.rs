@@ -7,5 +7,6 @@ mod extract;
 mod lake;
 mod layers;
 mod queries;
+mod simulator;
 mod support;
 mod sync;
