@@ -16,6 +16,7 @@ mod man;
 pub mod output;
 pub mod progress;
 mod signal;
+mod simulate;
 mod sql;
 mod sync;
 mod tables;
@@ -93,6 +94,8 @@ enum Command {
     Sync(sync::Args),
     /// Ask the lake in SQL, one-shot or in a shell; read-only
     Sql(sql::Args),
+    /// Serve a simulated Azure DevOps organization, for trying and testing
+    Simulate(simulate::Args),
     /// Print the table dictionary
     Tables(tables::Args),
     /// Print the settings in force, their problems, or their JSON schema
@@ -109,6 +112,7 @@ impl Command {
             Self::Demo(args) => demo::run(args, context).await,
             Self::Sync(args) => sync::run(args, context).await,
             Self::Sql(args) => sql::run(args, context).await,
+            Self::Simulate(args) => simulate::run(args, context).await,
             Self::Tables(args) => tables::run(args, context).await,
             Self::Config(args) => config::run(args, context).await,
             Self::Completions(args) => completions::run(args, context).await,

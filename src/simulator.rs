@@ -13,6 +13,7 @@
 
 mod answer;
 mod bulk;
+mod config;
 mod examples;
 mod faults;
 mod json;
@@ -44,6 +45,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub use examples::{Example, Expected};
 pub use faults::{Faults, UnknownFault};
 pub use server::Requests;
 
@@ -205,6 +207,17 @@ impl Simulator {
     pub fn advance(&self, by: Duration) {
         let ticks = i64::try_from(by.as_nanos() / 100).unwrap_or(i64::MAX / 4);
         self.shared.advance(ticks);
+    }
+
+    /// The named examples with the verdicts that are expected of them.
+    pub fn examples(&self) -> &[Example] {
+        &self.shared.world.examples.list
+    }
+
+    /// A config file that reads this organization into `lake` (a path or URL), with everything the named examples
+    /// need; the token is taken from the environment variable `ADO_PAT`.
+    pub fn config(&self, lake: &str) -> String {
+        config::text(&self.shared.world, &self.url(), lake)
     }
 
     /// How often each route was asked so far.

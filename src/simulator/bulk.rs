@@ -72,7 +72,7 @@ impl Bulk {
                 let own: &Repository = &repositories[index];
                 own.deleted.or(own.disabled).is_some_and(|at| at <= created)
             };
-            if gone(repository) {
+            if gone(repository) || repositories[repository].weight <= 0.0 {
                 repository = 0;
             }
             bulk.briefs.push(brief(&mut random, created, repository, &repositories[repository]));

@@ -88,6 +88,7 @@ pub(crate) fn build(options: &Options, base: &str) -> World {
         free_runs: Vec::new(),
         pushes: Vec::new(),
         bulk: Bulk::default(),
+        examples: examples::Examples::default(),
     };
     for name in &PROJECTS[..project_count] {
         add_project(&mut world, name);

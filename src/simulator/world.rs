@@ -1,6 +1,7 @@
 //! The simulated organization: what exists, and how to find it. All of it is a function of seed and size.
 
 use super::bulk::Bulk;
+use super::examples::Examples;
 use super::life::Life;
 use super::people::{People, PersonId};
 use super::policies::Policy;
@@ -129,6 +130,7 @@ pub(crate) struct World {
     /// Per repository and branch, in order of time.
     pub(crate) pushes: Vec<Vec<Vec<PushEntry>>>,
     pub(crate) bulk: Bulk,
+    pub(crate) examples: Examples,
 }
 
 impl World {

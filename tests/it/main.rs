@@ -9,6 +9,7 @@ mod lake;
 mod layers;
 mod queries;
 mod readme;
+mod simulator;
 mod sql;
 mod support;
 mod sync;

@@ -201,8 +201,9 @@ fn refs(context: &Context<'_>, index: usize, start: &str) -> Answer {
         .collect();
     let is_paged = request.number("$top").is_some() || request.query("continuationToken").is_some();
     let top = if is_paged { request.top(100, 1_000) } else { found.len() };
-    let from = request.query("continuationToken").unwrap_or("");
-    let mut rest = found.into_iter().skip_while(|(name, ..)| name.as_str() < from).peekable();
+    let token = request.query("continuationToken").unwrap_or("");
+    let from = percent_encoding::percent_decode_str(token).decode_utf8_lossy().into_owned();
+    let mut rest = found.into_iter().skip_while(|(name, ..)| *name < from).peekable();
     let page: Vec<_> = rest.by_ref().take(top).collect();
     let token = rest.peek().map(|(name, ..)| name.clone());
     let repository = &world.repositories[index];

@@ -198,11 +198,10 @@ fn pulls_of(context: &Context<'_>, index: usize, sha: &str, is_merge: bool) -> V
         Some(Commit::Source(number, _) | Commit::Extra(number, ..)) if !is_merge => number,
         // Commits that were pushed past their pull request are known by the push.
         Some(Commit::Direct(number)) => {
-            let explained = super::super::examples::pulls_of_push(world, number);
-            return explained
-                .filter(|position| world.bulk.briefs[*position as usize].created <= context.now)
-                .into_iter()
-                .collect();
+            let explained = world.examples.explained.iter().filter(|(own, _)| *own == number);
+            let is_seen =
+                |position: &u32| world.bulk.briefs[*position as usize].created <= context.now;
+            return explained.map(|(_, position)| *position).filter(is_seen).collect();
         }
         _ => return Vec::new(),
     };

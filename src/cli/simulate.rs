@@ -1,0 +1,69 @@
+//! `adolake simulate`.
+
+use std::net::SocketAddr;
+
+use super::Context;
+use super::exit::Exit;
+use crate::simulator::{Faults, Options, Simulator, Size};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  adolake simulate --addr 127.0.0.1:8090 > adolake.toml &
+  ADO_PAT=simulated-token adolake sync
+  curl -X POST -d '{\"advance_s\": 604800}' http://127.0.0.1:8090/_simulator/clock
+
+The config file for it is printed to stdout; /_simulator/stats tells its clock and what was asked of it.
+Faults: throttle=N (every Nth request), retry-after=SECONDS, and once at the Nth request: sign-in=N, error=N,
+truncate=N, reset=N, repeat-page=N.")]
+pub(super) struct Args {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0")]
+    addr: SocketAddr,
+    /// Where everything that looks random comes from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many pull requests: tiny (200), small (5,000), medium (100,000) or large (1,000,000)
+    #[arg(long, value_name = "SIZE", default_value_t = Size::Small)]
+    size: Size,
+    /// The token that is accepted
+    #[arg(long, default_value = "simulated-token")]
+    token: String,
+    /// Name of the organization
+    #[arg(long, value_name = "NAME", default_value = "contoso")]
+    organization: String,
+    /// What goes wrong, such as throttle=50,truncate=7
+    #[arg(long, default_value = "")]
+    faults: Faults,
+}
+
+/// Serves until it is stopped.
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
+    let options = Options {
+        addr: args.addr,
+        seed: args.seed,
+        size: args.size,
+        organization: args.organization,
+        token: args.token,
+        faults: args.faults,
+        ..Options::default()
+    };
+    let simulator = Simulator::start(options).await?;
+    context.output.say(&format!(
+        "simulating `{}` ({} pull requests and the named examples) at {}; its clock stands at {}",
+        simulator.organization(),
+        simulator.size().pull_requests(),
+        simulator.url(),
+        simulator.now().format("%Y-%m-%d %H:%M UTC"),
+    ));
+    context.output.say(&format!(
+        "core and graph: {}; profile: {}",
+        simulator.organization_url(),
+        simulator.url()
+    ));
+    context.output.say(&format!("sign in with: export ADO_PAT={}", simulator.token()));
+    context.output.print(&simulator.config("./lake"))?;
+    simulator.wait().await?;
+    Ok(Exit::CLEAN)
+}
