@@ -17,9 +17,13 @@ mod evaluate;
 mod finding;
 mod functions;
 mod header;
+mod instant;
 mod materialize;
 mod params;
+mod population;
+mod run;
 mod settings;
+mod store;
 mod views;
 
 pub use self::catalog::{Queries, Query};
@@ -27,9 +31,11 @@ pub use self::error::Error;
 pub use self::evaluate::evaluate;
 pub use self::finding::{COLUMNS, Counts, Finding, Findings, Status};
 pub use self::header::{Header, Param, ParamKind, QueryKind, Severity};
+pub use self::instant::instant_text;
 pub use self::materialize::materialize;
 pub use self::params::{Parameters, Period};
-pub use self::settings::{Repository, resolve};
+pub use self::run::{CheckRun, Request, run};
+pub use self::settings::{Repository, repositories, resolve};
 pub use self::views::{
     SETTINGS_TABLES, SettingsRows, prepare, register, register_in_force, register_views,
 };

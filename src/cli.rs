@@ -5,6 +5,7 @@
 //! `Command::run`. A command prints data through [`Context::output`] to stdout and all else to stderr, and returns an
 //! error or an [`Exit`]; errors of the stages are shown with their causes and hints by [`failure`].
 
+mod check;
 mod completions;
 mod config;
 mod demo;
@@ -92,6 +93,8 @@ enum Command {
     Demo(demo::Args),
     /// Read what is new into the lake
     Sync(sync::Args),
+    /// Run the checks on the lake, store the verdicts, and report what failed
+    Check(check::Args),
     /// Ask the lake in SQL, one-shot or in a shell; read-only
     Sql(sql::Args),
     /// Serve a simulated Azure DevOps organization, for trying and testing
@@ -111,6 +114,7 @@ impl Command {
         match self {
             Self::Demo(args) => demo::run(args, context).await,
             Self::Sync(args) => sync::run(args, context).await,
+            Self::Check(args) => check::run(args, context).await,
             Self::Sql(args) => sql::run(args, context).await,
             Self::Simulate(args) => simulate::run(args, context).await,
             Self::Tables(args) => tables::run(args, context).await,

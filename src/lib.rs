@@ -9,6 +9,7 @@ pub mod extract;
 pub mod glob;
 pub mod hint;
 pub mod lake;
+pub mod report;
 pub mod schema;
 pub mod simulator;
 pub mod sync;

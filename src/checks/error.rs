@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use datafusion::error::DataFusionError;
 
-use crate::hint::Hint;
+use crate::hint::{Hint, nearest};
 
 /// A failure of the check stage.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +104,26 @@ pub enum Error {
         #[source]
         source: Box<DataFusionError>,
     },
+    /// The lake holds no table yet.
+    #[error("there is nothing to check yet: the lake is empty")]
+    EmptyLake,
+    /// The period ends before it begins.
+    #[error("the period ends at {to}, before it begins at {from}")]
+    Period {
+        /// Its lower bound.
+        from: String,
+        /// Its upper bound.
+        to: String,
+    },
+    /// The lake cannot be read or written.
+    #[error("cannot {doing}")]
+    Lake {
+        /// What was being tried.
+        doing: &'static str,
+        /// Why.
+        #[source]
+        source: Box<crate::lake::Error>,
+    },
     /// The catalog of tables does not fit.
     #[error("the table catalog does not fit")]
     Schema(#[source] crate::schema::Error),
@@ -113,6 +133,9 @@ impl Error {
     /// Tells whether trying again later may help; nothing here is of that kind but the reading of tables.
     #[must_use]
     pub fn is_transient(&self) -> bool {
+        if let Self::Lake { source, .. } = self {
+            return source.is_transient();
+        }
         matches!(
             self,
             Self::Query { source, .. } | Self::Engine { source, .. }
@@ -128,6 +151,10 @@ impl Error {
             None => file.to_owned(),
         };
         Self::Query { place, message, source: Box::new(source) }
+    }
+
+    pub(crate) fn lake(doing: &'static str) -> impl FnOnce(crate::lake::Error) -> Self {
+        move |source| Self::Lake { doing, source: Box::new(source) }
     }
 
     pub(crate) fn engine(doing: impl Into<String>) -> impl FnOnce(DataFusionError) -> Self {
@@ -155,13 +182,9 @@ impl Hint for Error {
                     .to_owned(),
             ],
             Self::NoCheck { id, known } => {
-                let nearest = known
-                    .iter()
-                    .map(|other| (strsim::jaro_winkler(id, other), other))
-                    .max_by(|a, b| a.0.total_cmp(&b.0))
-                    .filter(|(likeness, _)| *likeness > 0.7);
+                let near = nearest(id, known.iter().map(String::as_str));
                 let mut hints: Vec<String> =
-                    nearest.map(|(_, other)| format!("did you mean `{other}`")).into_iter().collect();
+                    near.map(|other| format!("did you mean `{other}`")).into_iter().collect();
                 hints.push(format!("checks are {}", known.join(", ")));
                 hints
             }
@@ -169,6 +192,9 @@ impl Hint for Error {
             Self::Evidence { .. } => {
                 vec!["correct `evidence` of the exception, or give an address".to_owned()]
             }
+            Self::EmptyLake => vec!["`adolake sync` fills it, `adolake demo` makes one to try".to_owned()],
+            Self::Period { .. } => vec!["see `checks.start-date`, `--since` and `--until`".to_owned()],
+            Self::Lake { source, .. } => source.hints(),
             Self::Engine { .. } | Self::Schema(_) => Vec::new(),
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Int64Type;
+use serde::{Serialize, Serializer};
 
 /// What a check says about a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,8 +109,8 @@ pub struct Findings {
     counts: Counts,
 }
 
-/// One verdict, borrowed from its batch.
-#[derive(Debug, Clone, Copy)]
+/// One verdict, borrowed from its batch; as JSON its keys are `check_id` and the columns of the contract.
+#[derive(Debug, Clone, Copy, Serialize)]
 pub struct Finding<'a> {
     /// The check.
     pub check_id: &'a str,
@@ -130,6 +131,7 @@ pub struct Finding<'a> {
     /// Address for people.
     pub resource_url: Option<&'a str>,
     /// The verdict.
+    #[serde(serialize_with = "as_word")]
     pub status: Status,
     /// The deciding reason.
     pub reason_code: &'a str,
@@ -200,6 +202,10 @@ impl Findings {
             evidence_json: text(12).unwrap_or_default(),
         }
     }
+}
+
+fn as_word<S: Serializer>(status: &Status, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(status.as_str())
 }
 
 impl Finding<'_> {

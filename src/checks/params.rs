@@ -123,6 +123,6 @@ fn parse(kind: ParamKind, text: &str) -> Option<ScalarValue> {
     })
 }
 
-fn timestamp(at: DateTime<Utc>) -> ScalarValue {
+pub(crate) fn timestamp(at: DateTime<Utc>) -> ScalarValue {
     ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into()))
 }

@@ -1,17 +1,18 @@
 //! Resolves the configuration against the repositories of the lake into the four tables of settings.
 
 use chrono::{DateTime, Utc};
+use datafusion::prelude::SessionContext;
 use sha2::{Digest, Sha256};
 
 use super::catalog::hex;
 use super::error::Error;
 use super::views::SettingsRows;
 use crate::config::{Exception, Settings};
-use crate::schema::{Catalog, Row};
+use crate::schema::{Catalog, Row, from_batch};
 use crate::window::month_of;
 
 /// A repository that settings are resolved for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Repository {
     /// Organization.
     pub organization: String,
@@ -23,6 +24,36 @@ pub struct Repository {
     pub repository_id: String,
     /// Name of the repository.
     pub repository: String,
+}
+
+/// Returns all repositories that a session knows, sorted.
+///
+/// # Errors
+/// Fails when the table cannot be read.
+pub async fn repositories(
+    context: &SessionContext,
+    catalog: &Catalog,
+) -> Result<Vec<Repository>, Error> {
+    let failed = || Error::engine("cannot read the repositories of the lake");
+    let table = catalog.require("repositories").map_err(Error::Schema)?;
+    let columns = ["organization", "project_id", "project", "repository_id", "name"];
+    let frame = context.table("repositories").await.map_err(failed())?;
+    let frame = frame.select_columns(&columns).map_err(failed())?;
+    let mut repositories = Vec::new();
+    for batch in frame.collect().await.map_err(failed())? {
+        for row in from_batch(table, &batch).map_err(Error::Schema)? {
+            let text = |column: &str| row.text(column).unwrap_or_default().to_owned();
+            repositories.push(Repository {
+                organization: text("organization"),
+                project_id: text("project_id"),
+                project: text("project"),
+                repository_id: text("repository_id"),
+                repository: text("name"),
+            });
+        }
+    }
+    repositories.sort();
+    Ok(repositories)
 }
 
 /// Returns the settings in force as rows of their tables: one row of `repository_settings` per repository, one of

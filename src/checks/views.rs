@@ -65,13 +65,26 @@ pub async fn register(
     queries: &Queries,
     settings: &SettingsRows,
 ) -> Result<(), Error> {
+    register_settings(context, catalog, settings)?;
+    register_views(context, queries).await
+}
+
+/// Registers functions and settings in force, without views.
+///
+/// # Errors
+/// Fails when a table of settings does not fit the catalog.
+pub fn register_settings(
+    context: &SessionContext,
+    catalog: &Catalog,
+    settings: &SettingsRows,
+) -> Result<(), Error> {
     prepare(context);
     for (table, in_force) in SETTINGS_TABLES {
         let table = catalog.require(table).map_err(Error::Schema)?;
         let batch = to_batch(table, settings.of(&table.name)).map_err(Error::Schema)?;
         register_in_force(context, table, in_force, &batch)?;
     }
-    register_views(context, queries).await
+    Ok(())
 }
 
 /// Registers the functions, and asks the planner to note lines, which errors name.

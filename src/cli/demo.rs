@@ -64,8 +64,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         lines.push(told(step, &report, started));
         context.output.say(lines.last().map_or("", String::as_str));
     }
-    let exit = Exit::CLEAN;
-    let _ = &lake;
+    let exit = super::check::run_all(&config, &lake, context).await?;
     simulator.stop().await;
     let took = begun.elapsed().as_secs_f64();
     context.output.print(&next(&args.folder, &file, took, context.output.colors_data()))?;

@@ -10,7 +10,7 @@ use datafusion::sql::resolve::resolve_table_references;
 
 use super::Context;
 use super::failure::Failure;
-use crate::checks::{Queries, Repository, SettingsRows, register, resolve};
+use crate::checks::{Queries, SettingsRows, register, repositories, resolve};
 use crate::config::{Config, exposed};
 use crate::lake::{Lake, Session};
 use crate::schema::{Catalog, Row, from_batch};
@@ -110,23 +110,6 @@ async fn latest_run(ctx: &SessionContext) -> anyhow::Result<Option<String>> {
         .map(|batch| arrow::util::display::array_value_to_string(batch.column(0), 0))
         .next();
     Ok(run.transpose()?)
-}
-
-/// All repositories of the lake, as settings are resolved for each.
-async fn repositories(ctx: &SessionContext, catalog: &Catalog) -> anyhow::Result<Vec<Repository>> {
-    let sql = "select organization, project_id, project, repository_id, name from repositories";
-    let rows = rows(ctx, catalog, "repositories", sql, &[]).await?;
-    let text = |row: &Row, column: &str| row.text(column).unwrap_or_default().to_owned();
-    Ok(rows
-        .iter()
-        .map(|row| Repository {
-            organization: text(row, "organization"),
-            project_id: text(row, "project_id"),
-            project: text(row, "project"),
-            repository_id: text(row, "repository_id"),
-            repository: text(row, "name"),
-        })
-        .collect())
 }
 
 /// The settings that a check run used.

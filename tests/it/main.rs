@@ -1,6 +1,7 @@
 //! The one integration-test binary.
 
 mod ado;
+mod checks;
 mod cli;
 mod config;
 mod engines;
@@ -9,6 +10,7 @@ mod lake;
 mod layers;
 mod queries;
 mod readme;
+mod report;
 mod simulator;
 mod sql;
 mod support;

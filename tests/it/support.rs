@@ -4,3 +4,4 @@ pub mod canned;
 pub mod cases;
 pub mod cmd;
 pub mod lake;
+pub mod world;

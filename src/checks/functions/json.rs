@@ -10,7 +10,9 @@ use datafusion::arrow::datatypes::{
 use datafusion::common::exec_err;
 use datafusion::error::Result;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::DateTime;
+
+use crate::checks::instant::instant_text;
 
 /// An array made ready: numbers widened, texts plain, times in UTC microseconds.
 pub(super) struct Writer {
@@ -109,7 +111,7 @@ impl Writer {
             Form::Time(array) => {
                 let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
                 match DateTime::from_timestamp_micros(micros) {
-                    Some(at) => push(out, format_args!("\"{}\"", as_text(at))),
+                    Some(at) => push(out, format_args!("\"{}\"", instant_text(at))),
                     None => out.push_str("null"),
                 }
             }
@@ -137,17 +139,6 @@ impl Writer {
             }
         }
     }
-}
-
-/// RFC 3339 in UTC, with just the digits of the fraction that say something.
-fn as_text(at: DateTime<Utc>) -> String {
-    let mut text = at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    if text.contains('.') {
-        text.pop();
-        text.truncate(text.trim_end_matches('0').len());
-        text.push('Z');
-    }
-    text
 }
 
 fn quoted(text: &str) -> String {

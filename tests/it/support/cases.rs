@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use adolake::checks::{self, Period, SETTINGS_TABLES, SettingsRows};
+use adolake::checks::{self, Period, SETTINGS_TABLES};
 use adolake::schema::{Catalog, Cell, Kind, Row, Table, to_batch};
 use arrow::array::{Array, AsArray};
 use arrow::csv::reader::{Format, ReaderBuilder};
@@ -193,23 +193,6 @@ pub fn session() -> SessionContext {
     config.options_mut().sql_parser.map_string_types_to_utf8view = false;
     config.options_mut().execution.time_zone = Some("UTC".to_owned());
     SessionContext::new_with_config(config)
-}
-
-/// A session with all tables of the catalog, empty but for `rows`, with views and settings.
-pub async fn session_of(
-    catalog: &Catalog,
-    queries: &checks::Queries,
-    settings: &SettingsRows,
-    rows: &[Row],
-) -> SessionContext {
-    let context = session();
-    for table in catalog.tables() {
-        let own: Vec<Row> =
-            rows.iter().filter(|row| row.table().name == table.name).cloned().collect();
-        register(&context, table, &own).unwrap();
-    }
-    checks::register(&context, catalog, queries, settings).await.unwrap();
-    context
 }
 
 fn register(context: &SessionContext, table: &Arc<Table>, rows: &[Row]) -> Result<(), String> {

@@ -1,0 +1,231 @@
+//! `adolake check [CHECK]...`: runs the checks on the lake, stores the verdicts, reports what they found.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+use super::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::output::{Exports, write_file};
+use crate::checks::{self, CheckRun, Queries, Request, Status};
+use crate::config::{Config, Profile, Settings};
+use crate::lake::Lake;
+use crate::report::{self, Format as ReportFormat, TextOptions};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  adolake check
+  adolake check pull_request_approved --profile strict --fail-on unknown
+  adolake check --format json --export verdicts.csv > verdicts.json
+
+Exit code 1: verdicts at or above `--fail-on`; 4: listed, landed and judged pull requests disagree.")]
+pub(super) struct Args {
+    /// Run only these checks
+    #[arg(value_name = "CHECK")]
+    checks: Vec<String>,
+    /// Judge the lake as it was then: a day (its end) or an instant; such verdicts are counted, not kept
+    #[arg(long, value_name = "T")]
+    as_of: Option<String>,
+    /// Judge what was merged since this day or instant [default: checks.start-date]
+    #[arg(long, value_name = "D")]
+    since: Option<String>,
+    /// Judge what was merged until the end of this day, or this instant [default: the newest sync]
+    #[arg(long, value_name = "D")]
+    until: Option<String>,
+    /// How strictly [default: checks.profile]
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<ProfileArg>,
+    /// Which verdicts give exit code 1: `fail`, `unknown` (also those) or `never`
+    #[arg(long, value_name = "STATUS", default_value = "fail", hide_possible_values = true)]
+    fail_on: FailOn,
+    /// Leave the lake as it is
+    #[arg(long)]
+    no_store: bool,
+    /// Take `checks/*.sql` and `views/*.sql` from this folder in place of the built-in ones
+    #[arg(long, value_name = "DIR")]
+    queries: Option<PathBuf>,
+    /// Give a parameter that a check declares a value; repeatable
+    #[arg(long = "set", value_name = "K=V", value_parser = pair)]
+    given: Vec<(String, String)>,
+    /// How the report is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    exports: Exports,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Csv,
+}
+
+impl Format {
+    const SUFFIXES: &'static [(&'static str, Self)] =
+        &[("txt", Self::Text), ("json", Self::Json), ("csv", Self::Csv)];
+
+    const fn of_report(self) -> ReportFormat {
+        match self {
+            Self::Text => ReportFormat::Text,
+            Self::Json => ReportFormat::Json,
+            Self::Csv => ReportFormat::Csv,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ProfileArg {
+    Standard,
+    Strict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FailOn {
+    Fail,
+    Unknown,
+    Never,
+}
+
+/// Reads `K=V`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not `NAME=VALUE`")),
+    }
+}
+
+/// Runs the checks, prints the report, and writes the exports.
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
+    let files = args.exports.formats(Format::SUFFIXES)?;
+    let config = context.config()?;
+    let settings = &config.settings;
+    let queries = match &args.queries {
+        Some(folder) => Queries::load(folder)?,
+        None => Queries::embedded()?,
+    };
+    let profile = match args.profile {
+        Some(ProfileArg::Standard) => Profile::Standard,
+        Some(ProfileArg::Strict) => Profile::Strict,
+        None => settings.profile,
+    };
+    let organizations = organizations(&config);
+    let request = Request {
+        checks: &args.checks,
+        organizations: &organizations,
+        profile,
+        as_of: bound(settings, "--as-of", args.as_of.as_deref(), End::Last)?,
+        since: bound(settings, "--since", args.since.as_deref(), End::First)?,
+        until: bound(settings, "--until", args.until.as_deref(), End::Last)?,
+        given: &args.given,
+        is_stored: !args.no_store,
+        version: env!("CARGO_PKG_VERSION"),
+        clock: &Utc::now,
+    };
+    let lake = super::lake::open(&config, context)?;
+    let run = checks::run(&lake, &queries, settings, &request).await?;
+    print(&run, args.format, context)?;
+    for (file, format) in files {
+        write_file(&file, |out| {
+            Ok(report::write(&run, format.of_report(), &TextOptions::default(), out)?)
+        })?;
+    }
+    Ok(exit(&run, args.fail_on))
+}
+
+/// Runs all checks as the configuration says, and prints the summary: for `demo`.
+///
+/// # Errors
+/// When the lake cannot be read or written.
+pub(super) async fn run_all(
+    config: &Config,
+    lake: &Arc<Lake>,
+    context: &Context,
+) -> anyhow::Result<Exit> {
+    let request = Request {
+        checks: &[],
+        organizations: &organizations(config),
+        profile: config.settings.profile,
+        as_of: None,
+        since: None,
+        until: None,
+        given: &[],
+        is_stored: true,
+        version: env!("CARGO_PKG_VERSION"),
+        clock: &Utc::now,
+    };
+    let run = checks::run(lake, &Queries::embedded()?, &config.settings, &request).await?;
+    print(&run, Format::Text, context)?;
+    Ok(exit(&run, FailOn::Fail))
+}
+
+fn organizations(config: &Config) -> Vec<String> {
+    config.organizations.iter().map(|organization| organization.name.clone()).collect()
+}
+
+fn print(run: &CheckRun, format: Format, context: &Context) -> anyhow::Result<()> {
+    let options = TextOptions {
+        width: width(context),
+        color: context.output.colors_data(),
+        ..TextOptions::default()
+    };
+    let mut out = context.output.data();
+    report::write(run, format.of_report(), &options, &mut out)?;
+    Ok(out.flush()?)
+}
+
+/// The columns of the terminal, or what is comfortable to read.
+fn width(context: &Context) -> usize {
+    let default = TextOptions::default().width;
+    if !context.output.is_terminal() {
+        return default;
+    }
+    terminal_size::terminal_size().map_or(default, |(width, _)| usize::from(width.0).max(40))
+}
+
+/// What a day stands for where an instant is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Its first instant.
+    First,
+    /// Its last instant.
+    Last,
+}
+
+/// Reads a day in `checks.time-zone`, or an instant.
+fn bound(
+    settings: &Settings,
+    flag: &str,
+    text: Option<&str>,
+    end: End,
+) -> Result<Option<DateTime<Utc>>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Ok(Some(match end {
+            End::First => settings.start_of_day(day),
+            End::Last => settings.end_of_day(day) - TimeDelta::microseconds(1),
+        }));
+    }
+    match DateTime::parse_from_rfc3339(text) {
+        Ok(at) => Ok(Some(at.to_utc())),
+        Err(_) => Err(Failure::user(format!("`{flag} {text}` is no time"))
+            .hint("write a day like 2026-01-31 or an instant like 2026-01-31T12:00:00Z")),
+    }
+}
+
+fn exit(run: &CheckRun, fail_on: FailOn) -> Exit {
+    let counts = run.counts();
+    let (failed, unknown) = (counts.of(Status::Fail), counts.of(Status::Unknown));
+    let is_found = match fail_on {
+        FailOn::Fail => failed > 0,
+        FailOn::Unknown => failed + unknown > 0,
+        FailOn::Never => false,
+    };
+    let findings = if is_found { Exit::FINDINGS } else { Exit::CLEAN };
+    findings.and(if run.differences.is_empty() { Exit::CLEAN } else { Exit::PARTIAL })
+}

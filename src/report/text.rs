@@ -1,0 +1,350 @@
+//! A run as a summary that a person likes to read.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use chrono::{DateTime, Utc};
+use clap::builder::styling::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::plain::{cut, plain};
+use crate::checks::{CheckRun, Counts, Finding, Findings, Status};
+
+/// How a text report is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct TextOptions {
+    /// Columns of the terminal.
+    pub width: usize,
+    /// Whether to colour; words and symbols say everything without.
+    pub color: bool,
+    /// How many failures to list per repository.
+    pub per_repository: usize,
+    /// How many repositories to list failures of.
+    pub repositories: usize,
+}
+
+impl Default for TextOptions {
+    fn default() -> Self {
+        Self { width: 100, color: false, per_repository: 5, repositories: 10 }
+    }
+}
+
+/// How a status is drawn: block of the bar, symbol of a line, word, colour.
+struct Look {
+    block: char,
+    symbol: char,
+    word: &'static str,
+    color: AnsiColor,
+}
+
+const fn look(status: Status) -> Look {
+    let (block, symbol, word, color) = match status {
+        Status::Pass => ('█', '✓', "pass", AnsiColor::Green),
+        Status::Fail => ('▚', '✗', "fail", AnsiColor::Red),
+        Status::Exempt => ('▒', '○', "exempt", AnsiColor::Cyan),
+        Status::NotApplicable => ('·', '–', "n.a.", AnsiColor::BrightBlack),
+        Status::Unknown => ('░', '?', "unknown", AnsiColor::Yellow),
+    };
+    Look { block, symbol, word, color }
+}
+
+/// Writes the summary, then what failed, then the counts in one line.
+pub(super) fn write(run: &CheckRun, options: &TextOptions, out: &mut dyn Write) -> io::Result<()> {
+    let page = Page { options };
+    let mut text = String::new();
+    page.head(run, &mut text);
+    for findings in &run.findings {
+        page.check(run, findings, &mut text);
+    }
+    text.push('\n');
+    page.listing(run, Status::Fail, &mut text);
+    page.unknowns(run, &mut text);
+    page.notes(run, &mut text);
+    text.push_str(&done(&run.counts()));
+    text.push('\n');
+    out.write_all(text.as_bytes())
+}
+
+/// The last line, for people and for scripts.
+fn done(counts: &Counts) -> String {
+    format!(
+        "Done. PASS={} FAIL={} EXEMPT={} NA={} UNKNOWN={} TOTAL={}",
+        counts.of(Status::Pass),
+        counts.of(Status::Fail),
+        counts.of(Status::Exempt),
+        counts.of(Status::NotApplicable),
+        counts.of(Status::Unknown),
+        counts.total(),
+    )
+}
+
+struct Page<'a> {
+    options: &'a TextOptions,
+}
+
+impl Page<'_> {
+    fn head(&self, run: &CheckRun, text: &mut String) {
+        let organizations = match run.organizations.as_slice() {
+            [] => "no organization".to_owned(),
+            names => names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", "),
+        };
+        let period = format!("{} to {}", day(run.period.from), day(run.period.to));
+        let data = match run.data_as_of {
+            Some(at) => format!("data as of {}", at.format("%Y-%m-%d %H:%M UTC")),
+            None => "no data yet".to_owned(),
+        };
+        let line = format!(
+            "{}  ·  profile {}  ·  {period}  ·  {data}",
+            self.paint(Style::new().bold(), &organizations),
+            run.profile.as_str(),
+        );
+        let _ = writeln!(text, "{line}\n");
+    }
+
+    /// Title, id, bar and counts of a check.
+    fn check(&self, run: &CheckRun, findings: &Findings, text: &mut String) {
+        let title = run.titles.get(findings.check_id()).map_or("", String::as_str);
+        let bold = Style::new().bold();
+        let dim = Style::new().dimmed();
+        let id = findings.check_id();
+        let room = self.options.width.saturating_sub(id.width() + 2).max(20);
+        let title = cut(title, room);
+        let _ = writeln!(text, "{}  {}", self.paint(bold, &title), self.paint(dim, id));
+        let counts = findings.counts();
+        if counts.total() == 0 {
+            let _ = writeln!(text, "  nothing to judge");
+            return;
+        }
+        let mut legend = String::new();
+        let mut legend_width = 0;
+        for status in Status::ALL.into_iter().filter(|status| counts.of(*status) > 0) {
+            let look = look(status);
+            let entry = format!("{} {} {}", look.block, counts.of(status), look.word);
+            legend_width += 2 + entry.width();
+            let _ = write!(legend, "  {}", self.colored(status, &entry));
+        }
+        let width = self.options.width.saturating_sub(legend_width + 3).clamp(10, 40);
+        let mut bar = String::new();
+        for (status, cells) in Status::ALL.into_iter().zip(segments(counts, width)) {
+            if cells > 0 {
+                let blocks: String = std::iter::repeat_n(look(status).block, cells).collect();
+                bar.push_str(&self.colored(status, &blocks));
+            }
+        }
+        let _ = writeln!(text, "  {bar}{legend}");
+    }
+
+    /// The findings of a status, grouped by repository.
+    fn listing(&self, run: &CheckRun, status: Status, text: &mut String) {
+        let mut groups: BTreeMap<String, Group<'_>> = BTreeMap::new();
+        for finding in run.findings.iter().flat_map(Findings::iter) {
+            if finding.status == status {
+                let group = groups.entry(repository(&finding)).or_default();
+                group.count += 1;
+                if group.shown.len() < self.options.per_repository {
+                    group.shown.push(finding);
+                }
+            }
+        }
+        if groups.is_empty() {
+            return;
+        }
+        let total: usize = groups.values().map(|group| group.count).sum();
+        let in_all = groups.len();
+        let heading =
+            format!("Failed: {total} in {in_all} {}", plural(in_all, "repository", "repositories"));
+        let _ = writeln!(text, "{}\n", self.paint(Style::new().bold(), &heading));
+        let mut hidden = 0;
+        for (index, (name, group)) in groups.iter().enumerate() {
+            if index >= self.options.repositories {
+                hidden += group.count;
+                continue;
+            }
+            let count = format!("({})", group.count);
+            let _ = writeln!(text, "{} {count}", self.paint(Style::new().bold(), &plain(name)));
+            for finding in &group.shown {
+                self.finding(finding, text);
+            }
+            let more = group.count - group.shown.len();
+            if more > 0 {
+                let _ = writeln!(text, "  … {more} more in this repository");
+            }
+            hidden += more;
+        }
+        if in_all > self.options.repositories {
+            let _ =
+                writeln!(text, "… and {} more repositories", in_all - self.options.repositories);
+        }
+        if hidden > 0 {
+            let _ = writeln!(text, "\n{hidden} more; all of them: adolake check --format csv");
+        }
+        text.push('\n');
+    }
+
+    fn finding(&self, finding: &Finding<'_>, text: &mut String) {
+        let width = self.options.width;
+        let look = look(finding.status);
+        let symbol = self.colored(finding.status, &look.symbol.to_string());
+        let what = match (finding.pull_request_id, finding.branch) {
+            (Some(number), _) => {
+                format!("!{number} {}", plain(finding.subject.unwrap_or_default()))
+            }
+            (None, Some(branch)) => format!("branch {}", plain(branch)),
+            (None, None) => "whole repository".to_owned(),
+        };
+        let code = self.colored(finding.status, finding.reason_code);
+        let room = width.saturating_sub(finding.reason_code.width() + 6).max(20);
+        let _ = writeln!(text, "  {symbol} {code}  {}", cut(what.trim_end(), room));
+        let dim = Style::new().dimmed();
+        let reason = format!("{}: {}", finding.check_id, plain(finding.reason));
+        for line in wrap(&reason, width.saturating_sub(4).max(20)) {
+            let _ = writeln!(text, "    {line}");
+        }
+        if let Some(url) = finding.resource_url.filter(|url| !url.is_empty()) {
+            let _ = writeln!(text, "    {}", self.paint(dim, &plain(url)));
+        }
+    }
+
+    /// What is unknown, as counts by check and reason.
+    fn unknowns(&self, run: &CheckRun, text: &mut String) {
+        let mut reasons: BTreeMap<(&str, &str), (usize, Finding<'_>)> = BTreeMap::new();
+        for finding in run.findings.iter().flat_map(Findings::iter) {
+            if finding.status == Status::Unknown {
+                let key = (finding.check_id, finding.reason_code);
+                reasons.entry(key).or_insert((0, finding)).0 += 1;
+            }
+        }
+        if reasons.is_empty() {
+            return;
+        }
+        let heading = "Unknown: evidence is missing, expired or unreadable";
+        let _ = writeln!(text, "{}\n", self.paint(Style::new().bold(), heading));
+        for ((check_id, code), (count, first)) in reasons {
+            let symbol = self.colored(Status::Unknown, "?");
+            let code = self.colored(Status::Unknown, code);
+            let line = format!("{count} of {check_id}, e.g. {}", plain(&first.resource()));
+            let _ = writeln!(text, "  {symbol} {code}  {line}");
+        }
+        text.push('\n');
+    }
+
+    /// Differences of counts, warnings, and what is out of scope.
+    fn notes(&self, run: &CheckRun, text: &mut String) {
+        let before = text.len();
+        for difference in &run.differences {
+            let word = self.paint(AnsiColor::Red.on_default().bold(), "counts differ");
+            let _ = writeln!(text, "{word}: {}", plain(difference));
+        }
+        for warning in &run.warnings {
+            let word = self.paint(AnsiColor::Yellow.on_default().bold(), "warning");
+            let _ = writeln!(text, "{word}: {}", plain(warning));
+        }
+        if run.out_of_scope > 0 {
+            let word = plural(run.out_of_scope, "repository is", "repositories are");
+            let _ = writeln!(text, "{} {word} out of scope", run.out_of_scope);
+        }
+        if text.len() > before {
+            text.push('\n');
+        }
+    }
+
+    fn colored(&self, status: Status, text: &str) -> String {
+        self.paint(look(status).color.on_default(), text)
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.options.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+#[derive(Default)]
+struct Group<'a> {
+    count: usize,
+    shown: Vec<Finding<'a>>,
+}
+
+fn repository(finding: &Finding<'_>) -> String {
+    [Some(finding.organization), finding.project, finding.repository]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+fn day(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d").to_string()
+}
+
+const fn plural(count: usize, one: &'static str, many: &'static str) -> &'static str {
+    if count == 1 { one } else { many }
+}
+
+/// Shares `width` cells out over the statuses: what is there at all has a cell, the rest by largest remainder.
+fn segments(counts: &Counts, width: usize) -> [usize; 5] {
+    let total = counts.total().max(1) as f64;
+    let exact = Status::ALL.map(|status| counts.of(status) as f64 / total * width as f64);
+    let mut cells = [0; 5];
+    for (index, status) in Status::ALL.into_iter().enumerate() {
+        let is_there = counts.of(status) > 0;
+        cells[index] = (exact[index] as usize).max(usize::from(is_there));
+    }
+    loop {
+        let used: usize = cells.iter().sum();
+        let lack = |index: usize| exact[index] - cells[index] as f64;
+        let indices = 0..cells.len();
+        if used < width {
+            let most = indices.max_by(|&a, &b| lack(a).total_cmp(&lack(b)));
+            cells[most.unwrap_or(0)] += 1;
+        } else if used > width {
+            let least =
+                indices.filter(|&i| cells[i] > 1).min_by(|&a, &b| lack(a).total_cmp(&lack(b)));
+            let Some(least) = least else { return cells };
+            cells[least] -= 1;
+        } else {
+            return cells;
+        }
+    }
+}
+
+/// Breaks a sentence into lines of at most `width` characters where it has spaces.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(numbers: [u64; 5]) -> Counts {
+        let mut counts = Counts::default();
+        for (status, number) in Status::ALL.into_iter().zip(numbers) {
+            (0..number).for_each(|_| counts.add(status));
+        }
+        counts
+    }
+
+    #[test]
+    fn bars_are_full_and_show_what_is_rare() {
+        assert_eq!(segments(&counts([10, 0, 0, 0, 0]), 20), [20, 0, 0, 0, 0]);
+        assert_eq!(segments(&counts([998, 1, 1, 0, 0]), 20), [18, 1, 1, 0, 0]);
+        assert_eq!(segments(&counts([1, 1, 1, 0, 0]), 20).iter().sum::<usize>(), 20);
+        assert_eq!(segments(&counts([1, 1, 1, 1, 1]), 3), [1, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn sentences_are_wrapped_at_spaces() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("", 7), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,322 @@
+//! Check runs on a lake: what they store, what they compare, and what is wrong with queries.
+
+use adolake::checks::{self, Queries, Status};
+use adolake::config::{Profile, Settings};
+use adolake::hint::Hint;
+use adolake::lake::Lake;
+use tempfile::TempDir;
+
+use crate::support::cmd::Adolake;
+use crate::support::world::{self, ask, run, settings};
+
+const VERDICTS: &str = "select check_id, resource, status, reason_code, flags from check_results order by checked_at, 1, 2";
+
+#[tokio::test]
+async fn a_run_stores_what_it_found_and_the_next_one_only_what_changed() {
+    let lake = world::lake().await;
+    let first = run(&lake, &settings(), &world::request()).await;
+    assert_eq!(first.counts().of(Status::Pass), 2);
+    let stored = ask(&lake, VERDICTS).await;
+    assert_eq!(stored.len() as u64, first.counts().total());
+    let of_approval: Vec<&String> =
+        stored.iter().filter(|line| line.starts_with("pull_request_approved|")).collect();
+    assert_eq!(
+        of_approval,
+        [
+            "pull_request_approved|contoso/payments/api!1|pass|APPROVED|",
+            "pull_request_approved|contoso/payments/api!2|fail|SELF_APPROVED|",
+            "pull_request_approved|contoso/payments/api!3|exempt|EMERGENCY_LABEL|",
+            "pull_request_approved|contoso/payments/api!4|unknown|EVIDENCE_UNREADABLE|",
+        ]
+    );
+
+    let again = run(&lake, &settings(), &world::request()).await;
+    assert_eq!(again.findings_sha256, first.findings_sha256);
+    assert_eq!(again.settings_hash, first.settings_hash);
+    assert!(again.run_id > first.run_id || again.started_at == first.started_at);
+    assert_eq!(ask(&lake, VERDICTS).await.len(), stored.len());
+    let runs = ask(&lake, "select count(*), count(distinct settings_hash) from check_runs").await;
+    assert_eq!(runs, ["2|1"]);
+
+    // The emergency label is no longer one: one verdict per check of pull requests may change.
+    let mut strict = settings();
+    strict.defaults.emergency_label = None;
+    let later =
+        checks::Request { clock: &|| world::at("2026-06-03T12:00:00Z"), ..world::request() };
+    run(&lake, &strict, &later).await;
+    let changed: Vec<String> = ask(&lake, VERDICTS).await.split_off(stored.len());
+    assert!(changed.iter().all(|line| line.contains("api!3|fail|")), "{changed:#?}");
+    assert_eq!(changed.len(), 4);
+
+    // Out of scope: everything that stood is withdrawn, once.
+    strict.defaults.in_scope = false;
+    let last = checks::Request { clock: &|| world::at("2026-06-04T12:00:00Z"), ..world::request() };
+    let empty = run(&lake, &strict, &last).await;
+    assert_eq!((empty.counts().total(), empty.out_of_scope), (0, 1));
+    let withdrawn =
+        "select count(*) from check_results where status = 'withdrawn' and subject is not null";
+    let judged = ask(&lake, "select count(distinct (check_id, resource)) from check_results").await;
+    assert_eq!(ask(&lake, withdrawn).await, judged);
+    let further =
+        checks::Request { clock: &|| world::at("2026-06-05T12:00:00Z"), ..world::request() };
+    run(&lake, &strict, &further).await;
+    assert_eq!(ask(&lake, withdrawn).await, judged);
+}
+
+#[tokio::test]
+async fn a_run_of_one_check_withdraws_nothing() {
+    let lake = world::lake().await;
+    run(&lake, &settings(), &world::request()).await;
+    let before = ask(&lake, VERDICTS).await.len();
+    let ids = ["pull_request_approved".to_owned()];
+    let mut narrow = settings();
+    narrow.start_date = Some("2026-04-01".parse().unwrap());
+    let request = checks::Request { checks: &ids, ..world::request() };
+    let one = run(&lake, &narrow, &request).await;
+    assert_eq!(one.counts().total(), 1);
+    assert_eq!(ask(&lake, VERDICTS).await.len(), before);
+}
+
+#[tokio::test]
+async fn profiles_stand_side_by_side() {
+    let lake = world::lake().await;
+    run(&lake, &settings(), &world::request()).await;
+    let strict = checks::Request { profile: Profile::Strict, ..world::request() };
+    let run = run(&lake, &settings(), &strict).await;
+    let counts =
+        ask(&lake, "select profile, count(*) from check_results group by profile order by 1").await;
+    assert_eq!(
+        counts,
+        [
+            format!("standard|{0}", run.counts().total()),
+            format!("strict|{0}", run.counts().total())
+        ]
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_stored_where_nothing_is_to_be_stored() {
+    let lake = world::lake().await;
+    let before = lake.session().await.unwrap().versions;
+    let request = checks::Request { is_stored: false, ..world::request() };
+    run(&lake, &settings(), &request).await;
+    assert_eq!(lake.session().await.unwrap().versions, before);
+}
+
+#[tokio::test]
+async fn the_period_bounds_what_is_judged() {
+    let lake = world::lake().await;
+    let request = checks::Request {
+        since: Some(world::at("2026-03-03")),
+        until: Some(world::at("2026-03-31")),
+        is_stored: false,
+        ..world::request()
+    };
+    let run = run(&lake, &settings(), &request).await;
+    let approval = run.findings.iter().find(|f| f.check_id() == "pull_request_approved").unwrap();
+    let judged: Vec<Option<i64>> = approval.iter().map(|finding| finding.pull_request_id).collect();
+    assert_eq!(judged, [Some(2), Some(3)]);
+    assert_eq!(run.differences, Vec::<String>::new());
+    let reversed = checks::Request { since: request.until, until: request.since, ..request };
+    let queries = Queries::embedded().unwrap();
+    let error = checks::run(&lake, &queries, &settings(), &reversed).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the period ends at 2026-03-03T00:00:00Z, before it begins at 2026-03-31T00:00:00Z"
+    );
+}
+
+#[tokio::test]
+async fn counts_that_disagree_are_named() {
+    let lake = world::lake().await;
+    let agreeing = run(&lake, &settings(), &world::request()).await;
+    assert_eq!(agreeing.differences, Vec::<String>::new());
+    let listed = [
+        ("repository_id", "r1"),
+        ("ref_name", "refs/heads/main"),
+        ("closed_month", "2026-03"),
+        ("listed_count", "5"),
+        ("counted_at", "2026-06-01"),
+        ("is_final", "true"),
+    ];
+    let row = world::row(lake.catalog(), "population_counts", &listed);
+    world::write(&lake, vec![row]).await;
+    let run = run(&lake, &settings(), &world::request()).await;
+    assert_eq!(
+        run.differences,
+        [
+            "contoso/payments/api branch `main` in 2026-03: Azure DevOps listed 5 merged pull requests, 3 stand in the lake"
+        ]
+    );
+    let stored = "select closed_month, listed, landed, judged, judged_json like '%\"pull_request_approved\":3%' \
+         from check_populations where run_id = (select max(run_id) from check_runs where not counts_agree) \
+         order by closed_month";
+    assert_eq!(ask(&lake, stored).await, ["2026-03|5|3|3|true", "2026-04|1|1|1|false"]);
+}
+
+#[tokio::test]
+async fn a_repository_that_cannot_be_seen_is_a_warning_until_acknowledged() {
+    let lake = world::lake().await;
+    let hidden = [
+        ("repository_id", "r2"),
+        ("project_id", "p1"),
+        ("project", "payments"),
+        ("name", "web"),
+        ("first_seen_at", "2025-06-01"),
+        ("last_visible_at", "2026-05-01"),
+    ];
+    world::write(&lake, vec![world::row(lake.catalog(), "repositories", &hidden)]).await;
+    let request = checks::Request { is_stored: false, ..world::request() };
+    let warned = run(&lake, &settings(), &request).await;
+    assert_eq!(warned.warnings.len(), 1, "{:?}", warned.warnings);
+    assert!(warned.warnings[0].contains("`contoso/payments/web` can no longer be seen"));
+    let mut acknowledged = settings();
+    acknowledged.defaults.gone_since = Some("2026-05-02".parse().unwrap());
+    assert_eq!(run(&lake, &acknowledged, &request).await.warnings, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_empty_lake_says_what_fills_it() {
+    let lake = Lake::in_memory(world::lake().await.catalog().clone()).unwrap();
+    let queries = Queries::embedded().unwrap();
+    let error = checks::run(&lake, &queries, &Settings::default(), &world::request()).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.to_string(), "there is nothing to check yet: the lake is empty");
+    assert!(error.hints()[0].contains("adolake sync"));
+}
+
+/// A check over `users`, its `select` as given.
+fn check(select: &str) -> String {
+    format!(
+        "-- id: own\n-- title: An own check\n-- severity: low\n-- controls: none\n-- reads: repositories\n\
+         -- rationale: r\n-- remediation: r\n\n{select}\n"
+    )
+}
+
+const OWN: &str = "select organization, project, repository_id, name as repository, null as branch, \
+     null as pull_request_id, name as subject, web_url as resource_url, 'pass' as status, 'SEEN' as reason_code, \
+     'It is there.' as reason, '' as flags, '{}' as evidence_json, size_bytes from repositories";
+
+/// Runs a check of one's own on the small organization.
+async fn own(select: &str) -> Result<checks::CheckRun, String> {
+    let folder = TempDir::new().unwrap();
+    std::fs::create_dir(folder.path().join("checks")).unwrap();
+    std::fs::write(folder.path().join("checks/own.sql"), check(select)).unwrap();
+    let told = |error: checks::Error| {
+        error.to_string().replace(&*folder.path().to_string_lossy(), "[folder]")
+    };
+    let queries = Queries::load(folder.path()).map_err(told)?;
+    let lake = world::lake().await;
+    let request = checks::Request { is_stored: false, ..world::request() };
+    checks::run(&lake, &queries, &settings(), &request).await.map_err(told)
+}
+
+#[tokio::test]
+async fn a_check_of_ones_own_runs() {
+    let run = own(OWN).await.unwrap();
+    assert_eq!(run.findings.len(), 1);
+    let finding = run.findings[0].iter().next().unwrap();
+    assert_eq!(finding.resource(), "contoso/payments/api");
+    assert_eq!(finding.status, Status::Pass);
+}
+
+#[tokio::test]
+async fn the_contract_of_checks_is_enforced() {
+    let with = |from: &str, to: &str| OWN.replace(from, to);
+    let breaches = [
+        with("'pass' as status", "'passed' as status"),
+        with("'pass' as status", "null as status"),
+        with("null as branch, ", ""),
+        with("null as pull_request_id", "'x' as pull_request_id"),
+        with("'' as flags", "'B,A' as flags"),
+        with("'' as flags", "'late' as flags"),
+        with("'{}' as evidence_json", "'{' as evidence_json"),
+        with("'It is there.' as reason", "'' as reason"),
+        format!("{OWN} union all {OWN}"),
+        with("size_bytes from", "size_bytes, 1 as size_bytes from"),
+    ];
+    let mut told = Vec::new();
+    for select in breaches {
+        told.push(own(&select).await.unwrap_err());
+    }
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[tokio::test]
+async fn broken_queries_are_named_with_file_and_line() {
+    let mut told = Vec::new();
+    for select in [
+        "select 1 frm repositories where",
+        "select organization,\n    nonsense\nfrom repositories",
+        "select nosuch(organization) as organization from repositories",
+        "select * from repositories join nowhere on true",
+        "select * from repositories where first_seen_at < now()",
+        "select cast('x' as bigint) from repositories group by 1 having",
+        "insert into repositories values (1)",
+    ] {
+        told.push(own(select).await.unwrap_err());
+    }
+    let parts = OWN.split(" as repository,").next().unwrap();
+    let failing = OWN.replace(
+        parts,
+        "select organization, project, repository_id, cast(cast(name as bigint) as varchar)",
+    );
+    told.push(own(&failing).await.unwrap_err());
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+/// A folder with a config, and a lake of the small organization beside it.
+async fn installed() -> Adolake {
+    let adolake = Adolake::with_config(
+        "[lake]\nurl = \"./lake\"\n\n[[organization]]\nname = \"contoso\"\nauth = { kind = \"pat\", env = \"ADO_PAT\" }\n\n[checks]\nstart-date = 2026-01-01\n",
+    );
+    let catalog = std::sync::Arc::new(adolake::schema::Catalog::embedded().unwrap());
+    let url = url::Url::from_directory_path(adolake.path().join("lake")).unwrap();
+    let keep = std::time::Duration::from_secs(400 * 86_400);
+    let lake = Lake::open(url.as_str(), &std::collections::BTreeMap::new(), keep, catalog).unwrap();
+    world::fill(&lake).await;
+    adolake
+}
+
+#[tokio::test]
+async fn the_command_ends_as_the_verdicts_say() {
+    let adolake = installed().await;
+    let ended =
+        adolake.run(&["check", "--no-store", "--export", "all.csv", "--export", "all.json"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.told());
+    assert!(ended.stdout.trim_end().lines().last().unwrap().starts_with("Done. PASS="));
+    assert!(adolake.read("all.csv").starts_with("check_id,organization,project,"));
+    let json: serde_json::Value = serde_json::from_str(&adolake.read("all.json")).unwrap();
+    assert_eq!(json["run"]["profile"], "standard");
+    assert_eq!(
+        json["findings"].as_array().unwrap().len(),
+        adolake.read("all.csv").lines().count() - 1
+    );
+    assert_eq!(adolake.run(&["check", "--fail-on", "never"]).code, Some(0));
+    let one = adolake.run(&["check", "branch_policy_requires_approval", "--format", "json"]);
+    assert_eq!(one.code, Some(0), "{}", one.told());
+    let stored =
+        adolake.run(&["sql", "--format", "csv", "select count(*) as runs from check_runs"]);
+    assert_eq!(stored.stdout, "runs\n2\n", "{}", stored.told());
+}
+
+#[tokio::test]
+async fn what_a_user_gets_wrong_is_told() {
+    let adolake = installed().await;
+    adolake.write("mine/checks/own.sql", &check("select nonsense from repositories"));
+    adolake.write("bad/checks/own.sql", "-- id: own\n-- titel: x\n");
+    let mut told = Vec::new();
+    for args in [
+        &["check", "pull_request_aproved"][..],
+        &["check", "--queries", "mine"],
+        &["check", "--queries", "bad"],
+        &["check", "--queries", "nowhere"],
+        &["check", "--since", "yesterday"],
+        &["check", "--set", "floor=3"],
+        &["check", "--set", "floor"],
+        &["check", "--export", "x.xls"],
+    ] {
+        told.push(format!("$ adolake {}\n{}", args.join(" "), adolake.run(args).told()));
+    }
+    insta::assert_snapshot!(told.join("\n"));
+}
