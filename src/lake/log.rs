@@ -14,7 +14,6 @@ use deltalake::logstore::{
     CommitOrBytes, LogStoreRef, StorageConfig, default_logstore, get_actions,
 };
 use deltalake::{DeltaTable, DeltaTableError};
-use object_store::ObjectStore;
 use parquet::errors::ParquetError;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
