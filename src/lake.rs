@@ -10,9 +10,12 @@
 //! commit by a put of a file that must not exist yet, and start over when they come second.
 
 mod cells;
+mod change;
 mod error;
 mod evolve;
 mod file;
+mod history;
+mod keys;
 mod local;
 mod log;
 mod parts;
@@ -31,9 +34,9 @@ use std::time::Duration;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 
+pub use self::change::{Change, Complete, Written};
 pub use self::error::Error;
 pub use self::read::Session;
-pub use self::write::{Change, Complete, Written};
 
 use self::log::Log;
 use self::store::Store;
@@ -50,7 +53,6 @@ const KEEP_VERSIONS: Duration = Duration::from_secs(400 * 86_400);
 pub struct Lake {
     catalog: Arc<Catalog>,
     store: Store,
-    keep_versions: Duration,
     logs: BTreeMap<String, Arc<Log>>,
     memory_limit: usize,
     runtime: OnceLock<Arc<RuntimeEnv>>,
@@ -68,15 +70,16 @@ impl Lake {
         catalog: Arc<Catalog>,
     ) -> Result<Self, Error> {
         let store = Store::open(url, options)?;
+        let keys = Arc::default();
         let logs = catalog
             .tables()
             .map(|table| {
-                let log = Log::new(table, store.place(&table.name)?, keep_versions);
+                let log = Log::new(table, store.place(&table.name)?, &keys, keep_versions);
                 Ok((table.name.clone(), Arc::new(log)))
             })
             .collect::<Result<_, Error>>()?;
         let runtime = OnceLock::new();
-        Ok(Self { catalog, store, keep_versions, logs, memory_limit: MEMORY_LIMIT, runtime })
+        Ok(Self { catalog, store, logs, memory_limit: MEMORY_LIMIT, runtime })
     }
 
     /// Opens an empty lake that lives as long as the value.
@@ -111,7 +114,7 @@ impl Lake {
     /// keep winning the race. Nothing is changed then.
     pub async fn write(&self, change: Change<'_>) -> Result<Written, Error> {
         let log = self.log(change.table)?;
-        write::write(log, self.keep_versions, change).await
+        write::write(log, change).await
     }
 
     fn log(&self, table: &str) -> Result<&Arc<Log>, Error> {

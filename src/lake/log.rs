@@ -14,9 +14,6 @@ use deltalake::logstore::{
     CommitOrBytes, LogStoreRef, StorageConfig, default_logstore, get_actions,
 };
 use deltalake::{DeltaTable, DeltaTableError};
-use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStore;
 use parquet::errors::ParquetError;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
@@ -24,6 +21,7 @@ use uuid::Uuid;
 use super::error::Error;
 use super::evolve::{self, Fit};
 use super::file::DataFile;
+use super::keys::KeyCache;
 use super::store::Place;
 use crate::schema::Table;
 
@@ -52,7 +50,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct Log {
     pub(crate) table: Arc<Table>,
     pub(crate) place: Place,
-    keep_versions: Duration,
+    pub(crate) keys: Arc<KeyCache>,
+    pub(crate) keep_versions: Duration,
     log_store: LogStoreRef,
     known: Mutex<Option<Known>>,
     writer: Mutex<()>,
@@ -75,17 +74,23 @@ pub(crate) enum Outcome {
 }
 
 impl Log {
-    pub(crate) fn new(table: &Arc<Table>, place: Place, keep_versions: Duration) -> Self {
+    pub(crate) fn new(
+        table: &Arc<Table>,
+        place: Place,
+        keys: &Arc<KeyCache>,
+        keep_versions: Duration,
+    ) -> Self {
         let log_store = default_logstore(
             Arc::clone(&place.store),
             Arc::clone(&place.root),
             &place.url,
             &StorageConfig::default(),
         );
-        let table = Arc::clone(table);
+        let (table, keys) = (Arc::clone(table), Arc::clone(keys));
         Self {
             table,
             place,
+            keys,
             keep_versions,
             log_store,
             known: Mutex::default(),
@@ -310,69 +315,6 @@ impl Log {
         deltalake::checkpoints::create_checkpoint(base, None).await
     }
 
-    /// Checks that a new table finds its place empty, but for what a killed first write left behind.
-    pub(crate) async fn check_vacant(&self) -> Result<(), Error> {
-        let listing = self.place.store.list_with_delimiter(None).await;
-        let listing =
-            listing.map_err(|source| Error::storage("read", self.place.name.clone(), source))?;
-        let first = self.table.partition_names().first().map(|name| format!("{name}="));
-        let folders = listing.common_prefixes.iter().filter_map(|path| path.filename());
-        let is_own = |name: &str| {
-            name == "_delta_log"
-                || first.as_ref().is_some_and(|first| name.starts_with(first.as_str()))
-        };
-        let mut strange: Vec<&str> = folders.filter(|name| !is_own(name)).collect();
-        let files = listing.objects.iter().filter_map(|file| file.location.filename());
-        strange.extend(files.filter(|name| first.is_some() || !name.ends_with(".parquet")));
-        match strange.first() {
-            Some(found) => Err(Error::Foreign {
-                place: self.place.name.clone(),
-                problem: format!("it has no `_delta_log`, and holds `{found}`"),
-            }),
-            None => Ok(()),
-        }
-    }
-
-    /// Returns the versions whose commits are kept, oldest first.
-    pub(crate) async fn kept_versions(&self) -> Result<Vec<u64>, Error> {
-        let mut versions: Vec<u64> = self.log_files().try_collect().await?;
-        versions.sort_unstable();
-        Ok(versions)
-    }
-
-    /// Returns whether there is a log with at least one commit.
-    async fn exists(&self) -> Result<bool, Error> {
-        Ok(self.log_files().try_next().await?.is_some())
-    }
-
-    /// Lists the commits, as versions.
-    fn log_files(&self) -> BoxStream<'_, Result<u64, Error>> {
-        let files = self.place.store.list(Some(&object_store::path::Path::from("_delta_log")));
-        let versions = files.filter_map(move |file| async move {
-            match file {
-                Ok(file) => {
-                    let name = file.location.filename()?.strip_suffix(".json")?;
-                    (name.len() == 20).then(|| name.parse().ok()).flatten().map(Ok)
-                }
-                Err(object_store::Error::NotFound { .. }) => None,
-                Err(source) => Some(Err(Error::storage("read", self.place.name.clone(), source))),
-            }
-        });
-        versions.boxed()
-    }
-
-    /// Returns `commitInfo.timestamp` of a version, milliseconds.
-    pub(crate) async fn timestamp(&self, version: u64) -> Result<i64, Error> {
-        let actions = self.read_commit(version).await?.unwrap_or_default();
-        let timestamp = actions.iter().find_map(|action| match action {
-            Action::CommitInfo(info) => info.timestamp,
-            _ => None,
-        });
-        timestamp.ok_or_else(|| {
-            self.changed(format!("version {version} does not say when it was written"))
-        })
-    }
-
     /// Names what went wrong with a data file, unwrapping failures of the storage below it.
     pub(crate) fn file_error(
         &self,
@@ -396,7 +338,7 @@ impl Log {
         Error::log(&self.table.name, &self.place.name, error)
     }
 
-    fn changed(&self, problem: impl Into<String>) -> Error {
+    pub(crate) fn changed(&self, problem: impl Into<String>) -> Error {
         Error::Changed { table: self.table.name.clone(), problem: problem.into() }
     }
 }

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
 use deltalake::kernel::Add;
 use object_store::ObjectStoreExt;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use uuid::Uuid;
 
 use super::error::Error;
 use super::file::{Stats, object_path, partition_folder, partition_map};
+use super::keys::{FileKeys, KeyHasher};
 use super::log::Log;
 use crate::schema::Table;
 
@@ -27,65 +30,80 @@ pub(crate) struct PartWriter<'a> {
     log: &'a Log,
     partition: Vec<String>,
     schema: SchemaRef,
-    open: Option<(ArrowWriter<Vec<u8>>, Stats<'a>)>,
+    hasher: KeyHasher,
+    open: Option<Open<'a>>,
     done: Vec<Add>,
     now_ms: i64,
 }
 
+/// A file that still takes rows.
+struct Open<'a> {
+    writer: ArrowWriter<Vec<u8>>,
+    stats: Stats<'a>,
+    keys: FileKeys,
+}
+
 impl<'a> PartWriter<'a> {
-    pub(crate) fn new(log: &'a Log, partition: Vec<String>, now_ms: i64) -> Self {
-        Self {
-            log,
-            partition,
-            schema: file_schema(&log.table),
-            open: None,
-            done: Vec::new(),
-            now_ms,
-        }
+    pub(crate) fn new(log: &'a Log, partition: Vec<String>, now_ms: i64) -> Result<Self, Error> {
+        let table = &log.table;
+        let hasher =
+            KeyHasher::new(table).map_err(|source| log.file_error("write", "", source.into()))?;
+        let (schema, open, done) = (file_schema(table), None, Vec::new());
+        Ok(Self { log, partition, schema, hasher, open, done, now_ms })
     }
 
-    /// Takes in rows of the partition; columns are matched by name, partition columns dropped.
+    /// Takes in rows of the partition, with all columns of the table.
     pub(crate) async fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let log = self.log;
-        let failed = |source| log.file_error("write", &self.partition.join("/"), source);
-        let positions: Result<Vec<usize>, _> = self
+        self.encode(batch).map_err(|source| {
+            self.log.file_error(
+                "write",
+                &partition_folder(&self.log.table, &self.partition),
+                source,
+            )
+        })?;
+        let is_full = self.open.as_ref().is_some_and(|open| {
+            open.writer.bytes_written() + open.writer.in_progress_size() >= FILE_BYTES
+        });
+        if is_full { self.close().await } else { Ok(()) }
+    }
+
+    fn encode(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        let table = &self.log.table;
+        let open = match &mut self.open {
+            Some(open) => open,
+            closed => {
+                let schema = Arc::clone(&self.schema);
+                let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties()))?;
+                closed.insert(Open { writer, stats: Stats::new(table), keys: FileKeys::default() })
+            }
+        };
+        self.hasher.add(table, batch, &mut open.keys)?;
+        let columns: Result<Vec<_>, ArrowError> = self
             .schema
             .fields()
             .iter()
-            .map(|field| batch.schema().index_of(field.name()))
+            .map(|field| Ok(Arc::clone(batch.column(batch.schema().index_of(field.name())?))))
             .collect();
-        let batch = positions
-            .and_then(|positions| batch.project(&positions))
-            .and_then(|batch| {
-                RecordBatch::try_new(Arc::clone(&self.schema), batch.columns().to_vec())
-            })
-            .map_err(|source| failed(source.into()))?;
-        let (writer, stats) = match &mut self.open {
-            Some(open) => open,
-            closed => {
-                let writer =
-                    ArrowWriter::try_new(Vec::new(), Arc::clone(&self.schema), Some(properties()));
-                closed.insert((writer.map_err(failed)?, Stats::new(&log.table)))
-            }
-        };
-        writer.write(&batch).map_err(failed)?;
-        stats.add(&batch);
-        let size = writer.bytes_written() + writer.in_progress_size();
-        if size >= FILE_BYTES { self.close().await } else { Ok(()) }
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns?)?;
+        open.writer.write(&batch)?;
+        open.stats.add(&batch);
+        Ok(())
     }
 
     async fn close(&mut self) -> Result<(), Error> {
-        let Some((writer, stats)) = self.open.take() else { return Ok(()) };
-        let folder = partition_folder(&self.log.table, &self.partition);
+        let Some(Open { writer, stats, keys }) = self.open.take() else { return Ok(()) };
+        let table = &self.log.table;
+        let folder = partition_folder(table, &self.partition);
         let path = format!("{folder}part-{}.zstd.parquet", Uuid::now_v7());
+        self.log.keys.insert(&path, keys);
         let bytes =
             writer.into_inner().map_err(|source| self.log.file_error("write", &path, source))?;
         self.done.push(Add {
             path: path.clone(),
-            partition_values: partition_map(&self.log.table, &self.partition),
+            partition_values: partition_map(table, &self.partition),
             size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
             modification_time: self.now_ms,
             data_change: true,

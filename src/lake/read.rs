@@ -12,6 +12,7 @@ use url::Url;
 
 use super::Lake;
 use super::error::Error;
+use super::history::{Found, version_at};
 use super::log::{Log, Snapshot};
 use super::scan::LakeTable;
 use super::store::ENGINE_URL;
@@ -143,33 +144,4 @@ impl Lake {
 
 async fn pin(log: &Arc<Log>) -> Result<(&Arc<Log>, Option<Arc<Snapshot>>), Error> {
     Ok((log, log.latest().await?))
-}
-
-enum Found {
-    Version(u64),
-    /// The table did not exist yet.
-    Younger,
-    TooOld {
-        oldest: DateTime<Utc>,
-    },
-}
-
-/// Finds the newest version written at or before an instant; commits carry times that never run backwards.
-async fn version_at(log: &Arc<Log>, at: DateTime<Utc>) -> Result<Found, Error> {
-    let kept = log.kept_versions().await?;
-    let Some(&first) = kept.first() else { return Ok(Found::Younger) };
-    let at = at.timestamp_millis();
-    let (mut low, mut high) = (0, kept.len());
-    while low < high {
-        let middle = low.midpoint(high);
-        if log.timestamp(kept[middle]).await? <= at { low = middle + 1 } else { high = middle }
-    }
-    if low > 0 {
-        return Ok(Found::Version(kept[low - 1]));
-    }
-    if first == 0 {
-        return Ok(Found::Younger);
-    }
-    let oldest = DateTime::from_timestamp_millis(log.timestamp(first).await?).unwrap_or_default();
-    Ok(Found::TooOld { oldest })
 }

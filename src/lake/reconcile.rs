@@ -38,38 +38,30 @@ impl Stamp {
 
     /// Hashes the content of a row: 128 bits, hexadecimal. Nulls do not count, so that a new column changes no hash.
     pub(crate) fn hash(&self, row: &Row) -> String {
-        let mut hash = Sha256::new();
+        let mut content = Vec::with_capacity(1024);
         for (tag, cell) in self.tags.iter().zip(row.cells()) {
             let Some(tag) = tag else { continue };
+            if cell.is_null() {
+                continue;
+            }
+            content.extend_from_slice(tag);
             match cell {
-                Cell::Null => continue,
+                Cell::Null => {}
                 Cell::Text(text) => {
-                    hash.update(tag);
-                    hash.update((text.len() as u64).to_le_bytes());
-                    hash.update(text);
+                    content.extend_from_slice(&(text.len() as u64).to_le_bytes());
+                    content.extend_from_slice(text.as_bytes());
                 }
                 Cell::Int(value) | Cell::Time(value) => {
-                    hash.update(tag);
-                    hash.update(value.to_le_bytes());
+                    content.extend_from_slice(&value.to_le_bytes())
                 }
-                Cell::Float(value) => {
-                    hash.update(tag);
-                    hash.update(value.to_bits().to_le_bytes());
-                }
-                Cell::Bool(value) => {
-                    hash.update(tag);
-                    hash.update([u8::from(*value)]);
-                }
-                Cell::Date(value) => {
-                    hash.update(tag);
-                    hash.update(value.to_le_bytes());
-                }
+                Cell::Float(value) => content.extend_from_slice(&value.to_bits().to_le_bytes()),
+                Cell::Bool(value) => content.push(u8::from(*value)),
+                Cell::Date(value) => content.extend_from_slice(&value.to_le_bytes()),
             }
         }
-        hash.finalize()[..16].iter().fold(String::with_capacity(32), |mut text, byte| {
-            text.push_str(&format!("{byte:02x}"));
-            text
-        })
+        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
+        let digest = Sha256::digest(&content);
+        digest[..16].iter().flat_map(|&byte| [digit(byte >> 4), digit(byte)]).collect()
     }
 
     /// Returns the stored hash of a row; none where it was not read.

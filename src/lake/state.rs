@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 
 use super::Lake;
 use super::error::Error;
-use super::stored::read;
+use super::reader::FileReader;
 use crate::schema::{Row, from_batch};
 use crate::window::{Window, Windows};
 
@@ -101,7 +101,7 @@ impl Lake {
             if owner.is_some_and(|owner| file.partition[owner] != organization) {
                 continue;
             }
-            let mut batches = read(log, file, &columns).await?;
+            let mut batches = FileReader::new(log, file).batches(&columns, None).await?;
             while let Some(batch) = batches.try_next().await? {
                 let rows = from_batch(&log.table, &batch).map_err(Error::Schema)?;
                 rows.iter().for_each(|row| progress.add(row, &mut runs));

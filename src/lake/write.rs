@@ -17,21 +17,23 @@ use std::time::Duration;
 
 use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use deltalake::kernel::{Action, Add, CommitInfo, Remove, Transaction};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::change::{Change, Complete, Written, parents, prepare};
 use super::error::Error;
 use super::evolve::{self, Fit};
 use super::file::{DataFile, object_path, partition_map};
 use super::log::{Log, Outcome, Snapshot};
 use super::parts::PartWriter;
-use super::reconcile::{Stamp, compare, replacement, sorted_unique};
-use super::stored::{Found, Search, partition_of, read};
-use crate::schema::{self, Cell, META_COLUMNS, Row, Table, WriteMode, from_batch, to_batch};
+use super::reader::FileReader;
+use super::reconcile::{Stamp, compare, replacement};
+use super::stored::{Found, Search, partition_of};
+use crate::schema::{Cell, Row, Table, WriteMode, from_batch, to_batch};
 
 /// How often a write is tried while others keep winning the race.
 const MAX_ATTEMPTS: u32 = 100;
@@ -39,56 +41,11 @@ const MAX_ATTEMPTS: u32 = 100;
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
+/// Partitions that are written at the same time.
+const PARALLEL_PARTITIONS: usize = 4;
+
 /// Rows that become one Arrow batch.
 const BATCH_ROWS: usize = 16 << 10;
-
-/// Rows for one table, as one commit.
-#[derive(Debug, Clone)]
-pub struct Change<'a> {
-    /// Name of the table.
-    pub table: &'a str,
-    /// Organization that all rows belong to.
-    pub organization: &'a str,
-    /// Run that writes.
-    pub run_id: &'a str,
-    /// When the rows were seen: `Date` of the answer; becomes `_synced_at` and the time of tombstones.
-    pub seen_at: DateTime<Utc>,
-    /// New rows; the meta columns are filled by the lake, and so is `organization` where it is null.
-    pub rows: Vec<Row>,
-    /// Parents of which `rows` holds every live child.
-    pub complete: Vec<Complete>,
-}
-
-/// A parent of which a change holds every live child: stored children that are missing get a tombstone.
-#[derive(Debug, Clone, Default)]
-pub struct Complete {
-    /// Columns and values that name the parent, with its partition values where they are known.
-    pub key: Vec<(&'static str, Cell)>,
-    /// Columns to set beside the tombstone.
-    pub also: Vec<(&'static str, Cell)>,
-}
-
-/// What a write came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Written {
-    /// The table's version after the commit; none where nothing had changed.
-    pub version: Option<i64>,
-    /// Rows with a new key.
-    pub inserted: u64,
-    /// Rows whose content changed.
-    pub updated: u64,
-    /// Rows marked as gone.
-    pub tombstoned: u64,
-    /// Bytes of data files written.
-    pub bytes: u64,
-}
-
-impl Written {
-    /// Returns the number of rows that changed in any way.
-    pub fn rows(&self) -> u64 {
-        self.inserted + self.updated + self.tombstoned
-    }
-}
 
 /// What happens to stored rows of a partition, and what is added.
 #[derive(Default)]
@@ -109,11 +66,7 @@ enum Fate {
 }
 
 /// Writes a change; see the module.
-pub(crate) async fn write(
-    log: &Log,
-    keep_versions: Duration,
-    change: Change<'_>,
-) -> Result<Written, Error> {
+pub(crate) async fn write(log: &Log, change: Change<'_>) -> Result<Written, Error> {
     let table = &log.table;
     let stamp = Stamp::new(table, change.run_id, change.seen_at);
     let parents = parents(table, &change)?;
@@ -127,14 +80,7 @@ pub(crate) async fn write(
         Some(_) => format!("adolake/{}", change.organization),
         None => "adolake".to_owned(),
     };
-    let job = Job {
-        log,
-        keep_versions,
-        search,
-        stamp,
-        also: &change.complete,
-        seen_at: change.seen_at.into(),
-    };
+    let job = Job { log, search, stamp, also: &change.complete, seen_at: change.seen_at.into() };
     let _one_at_a_time = log.lock().await;
     for attempt in 1..=MAX_ATTEMPTS {
         if let Some(written) = job.attempt(&app_id).await? {
@@ -154,7 +100,6 @@ fn pause(attempt: u32) -> Duration {
 
 struct Job<'a> {
     log: &'a Log,
-    keep_versions: Duration,
     search: Search,
     stamp: Stamp,
     also: &'a [Complete],
@@ -180,11 +125,21 @@ impl Job<'_> {
         }
         let now_ms = Utc::now().timestamp_millis();
         let mut written = Written::default();
-        let (mut adds, mut removes) = (Vec::new(), Vec::new());
+        let mut removes = Vec::new();
+        let mut parts = Vec::with_capacity(plans.len());
         for (partition, plan) in plans {
             removes
                 .extend(plan.rewrites.iter().map(|(file, _)| remove_action(table, file, now_ms)));
-            adds.extend(self.write_partition(partition, plan, &mut written, now_ms).await?);
+            parts.push(self.write_partition(partition, plan, now_ms));
+        }
+        let parts: Vec<(Vec<Add>, Written)> =
+            futures::stream::iter(parts).buffered(PARALLEL_PARTITIONS).try_collect().await?;
+        let mut adds = Vec::new();
+        for (added, part) in parts {
+            adds.extend(added);
+            written.inserted += part.inserted;
+            written.updated += part.updated;
+            written.tombstoned += part.tombstoned;
         }
         written.bytes = adds.iter().map(|add| u64::try_from(add.size).unwrap_or(0)).sum();
         let info = self.commit_info(&written, removes.is_empty());
@@ -250,19 +205,21 @@ impl Job<'_> {
         &self,
         partition: Vec<String>,
         plan: PartPlan,
-        written: &mut Written,
         now_ms: i64,
-    ) -> Result<Vec<Add>, Error> {
+    ) -> Result<(Vec<Add>, Written), Error> {
         let table = &self.log.table;
-        let mut writer = PartWriter::new(self.log, partition, now_ms);
+        let mut writer = PartWriter::new(self.log, partition, now_ms)?;
         let mut rows = plan.updates;
-        written.updated += rows.len() as u64;
-        written.inserted += plan.inserts.len() as u64;
+        let updated = rows.len();
         for (file, fates) in &plan.rewrites {
-            let before = rows.len();
             self.rewrite(file, fates, &mut writer, &mut rows).await?;
-            written.tombstoned += (rows.len() - before) as u64;
         }
+        let written = Written {
+            inserted: plan.inserts.len() as u64,
+            updated: updated as u64,
+            tombstoned: (rows.len() - updated) as u64,
+            ..Written::default()
+        };
         let new = self.search.new_rows();
         if rows.is_empty() && plan.inserts.windows(2).all(|pair| pair[0] + 1 == pair[1]) {
             // The usual case: a run of new rows, already in order.
@@ -274,7 +231,7 @@ impl Job<'_> {
             rows.sort_by(|a, b| compare(&table.key, a, b));
             self.write_rows(&rows, &mut writer).await?;
         }
-        writer.finish().await
+        Ok((writer.finish().await?, written))
     }
 
     async fn write_rows(&self, rows: &[Row], writer: &mut PartWriter<'_>) -> Result<(), Error> {
@@ -296,7 +253,7 @@ impl Job<'_> {
         let failed =
             |source: arrow::error::ArrowError| log.file_error("read", &file.path, source.into());
         let columns: Vec<usize> = (0..table.columns.len()).collect();
-        let mut batches = read(log, file, &columns).await?;
+        let mut batches = FileReader::new(log, file).batches(&columns, None).await?;
         let mut start = 0;
         while let Some(batch) = batches.try_next().await? {
             let fates: Vec<(usize, Fate)> = fates
@@ -352,8 +309,9 @@ impl Job<'_> {
     fn table_actions(&self, base: Option<&Snapshot>, now_ms: i64) -> Result<Vec<Action>, Error> {
         let table = &self.log.table;
         let stored = base.map(|base| base.metadata.as_ref());
-        let metadata =
-            || evolve::metadata(table, self.keep_versions, stored, now_ms).map(Action::Metadata);
+        let metadata = || {
+            evolve::metadata(table, self.log.keep_versions, stored, now_ms).map(Action::Metadata)
+        };
         Ok(match base {
             None => vec![Action::Protocol(evolve::protocol(table)?), metadata()?],
             Some(base) if base.fit == Fit::Behind => vec![metadata()?],
@@ -402,79 +360,4 @@ fn remove_action(table: &Table, file: &DataFile, now_ms: i64) -> Remove {
         size: i64::try_from(file.size).ok(),
         ..Remove::default()
     }
-}
-
-/// Checks, completes, stamps and sorts the rows of a change.
-fn prepare(
-    table: &Arc<Table>,
-    organization: &str,
-    mut rows: Vec<Row>,
-    stamp: &Stamp,
-) -> Result<Vec<Row>, Error> {
-    let misuse = |problem| Error::Misuse { table: table.name.clone(), problem };
-    let owner = table.index("organization");
-    for row in &mut rows {
-        if row.table().name != table.name {
-            return Err(misuse(format!("a row belongs to table `{}`", row.table().name)));
-        }
-        if let Some(index) = owner {
-            let cell = &mut row.cells_mut()[index];
-            match cell {
-                Cell::Null => *cell = organization.into(),
-                Cell::Text(own) if own == organization => {}
-                _ => return Err(misuse(format!("a row is not of organization `{organization}`"))),
-            }
-        }
-        for (index, column) in table.columns.iter().enumerate() {
-            let cell = &row.cells()[index];
-            let is_missing = cell.is_null()
-                && !column.is_nullable
-                && !META_COLUMNS.contains(&column.name.as_str());
-            let is_nowhere =
-                table.partitions.contains(&index) && *cell == Cell::Text(String::new());
-            if is_missing || is_nowhere {
-                return Err(Error::Schema(schema::Error::MissingValue {
-                    table: table.name.clone(),
-                    column: column.name.clone(),
-                    row: describe(table, row),
-                }));
-            }
-        }
-    }
-    let mut rows = sorted_unique(table, rows);
-    rows.iter_mut().for_each(|row| stamp.apply(row));
-    Ok(rows)
-}
-
-fn describe(table: &Table, row: &Row) -> String {
-    let cells = table.key.iter().map(|&index| match &row.cells()[index] {
-        Cell::Text(text) => text.clone(),
-        Cell::Int(value) => value.to_string(),
-        other => format!("{other:?}"),
-    });
-    cells.collect::<Vec<_>>().join(", ")
-}
-
-/// Turns complete answers into rows of which only the parent's columns are set.
-fn parents(table: &Arc<Table>, change: &Change<'_>) -> Result<Vec<Row>, Error> {
-    if !change.complete.is_empty() && table.tombstone.is_none() {
-        return Err(Error::Misuse {
-            table: table.name.clone(),
-            problem: "it has no column that marks what is gone".into(),
-        });
-    }
-    Ok(change
-        .complete
-        .iter()
-        .map(|complete| {
-            let mut parent = Row::new(table);
-            complete.key.iter().for_each(|(column, value)| {
-                parent.set(column, value.clone());
-            });
-            if table.index("organization").is_some() {
-                parent.set("organization", change.organization);
-            }
-            parent
-        })
-        .collect())
 }

@@ -42,6 +42,17 @@ async fn paths_may_hold_anything_and_opening_creates_nothing() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn places_that_cannot_be_written_are_named() {
+    // Nobody makes folders there, not even root.
+    let lake = open(Path::new("/sys/adolake"));
+    lake.session().await.unwrap();
+    let error = fails(&lake, "projects", vec![project("p1", "One")]).await;
+    assert!(matches!(error, Error::NotWritable { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "cannot write to `/sys/adolake/projects/`");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn organizations_may_be_named_anything() {
     let folder = tempfile::tempdir().unwrap();

@@ -89,6 +89,13 @@ async fn insert_never_changes_and_fill_only_fills() {
     write(&lake, "pipeline_run_finishes", day(1), vec![finish("succeeded")]).await;
     let again = write(&lake, "pipeline_run_finishes", day(2), vec![finish("failed")]).await;
     assert_eq!(again, Written::default());
+    // Seen again in another month, it is still the same row.
+    let mut moved = finish("failed");
+    moved.set("queued_month", "2026-02");
+    assert_eq!(
+        write(&lake, "pipeline_run_finishes", day(3), vec![moved]).await,
+        Written::default()
+    );
 
     let evaluation = |status: &str, completed: Option<DateTime<Utc>>| {
         let mut row = row("pull_request_policy_evaluations");

@@ -1,0 +1,132 @@
+//! What a caller asks to be written, checked and made ready.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::error::Error;
+use super::reconcile::{Stamp, sorted_unique};
+use crate::schema::{self, Cell, META_COLUMNS, Row, Table};
+
+/// Rows for one table, as one commit.
+#[derive(Debug, Clone)]
+pub struct Change<'a> {
+    /// Name of the table.
+    pub table: &'a str,
+    /// Organization that all rows belong to.
+    pub organization: &'a str,
+    /// Run that writes.
+    pub run_id: &'a str,
+    /// When the rows were seen: `Date` of the answer; becomes `_synced_at` and the time of tombstones.
+    pub seen_at: DateTime<Utc>,
+    /// New rows; the meta columns are filled by the lake, and so is `organization` where it is null.
+    pub rows: Vec<Row>,
+    /// Parents of which `rows` holds every live child.
+    pub complete: Vec<Complete>,
+}
+
+/// A parent of which a change holds every live child: stored children that are missing get a tombstone.
+#[derive(Debug, Clone, Default)]
+pub struct Complete {
+    /// Columns and values that name the parent, with its partition values where they are known.
+    pub key: Vec<(&'static str, Cell)>,
+    /// Columns to set beside the tombstone.
+    pub also: Vec<(&'static str, Cell)>,
+}
+
+/// What a write came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The table's version after the commit; none where nothing had changed.
+    pub version: Option<i64>,
+    /// Rows with a new key.
+    pub inserted: u64,
+    /// Rows whose content changed.
+    pub updated: u64,
+    /// Rows marked as gone.
+    pub tombstoned: u64,
+    /// Bytes of data files written.
+    pub bytes: u64,
+}
+
+impl Written {
+    /// Returns the number of rows that changed in any way.
+    pub fn rows(&self) -> u64 {
+        self.inserted + self.updated + self.tombstoned
+    }
+}
+
+/// Checks, completes, stamps and sorts the rows of a change.
+pub(crate) fn prepare(
+    table: &Arc<Table>,
+    organization: &str,
+    mut rows: Vec<Row>,
+    stamp: &Stamp,
+) -> Result<Vec<Row>, Error> {
+    let misuse = |problem| Error::Misuse { table: table.name.clone(), problem };
+    let owner = table.index("organization");
+    for row in &mut rows {
+        if row.table().name != table.name {
+            return Err(misuse(format!("a row belongs to table `{}`", row.table().name)));
+        }
+        if let Some(index) = owner {
+            let cell = &mut row.cells_mut()[index];
+            match cell {
+                Cell::Null => *cell = organization.into(),
+                Cell::Text(own) if own == organization => {}
+                _ => return Err(misuse(format!("a row is not of organization `{organization}`"))),
+            }
+        }
+        for (index, column) in table.columns.iter().enumerate() {
+            let cell = &row.cells()[index];
+            let is_missing = cell.is_null()
+                && !column.is_nullable
+                && !META_COLUMNS.contains(&column.name.as_str());
+            let is_nowhere =
+                table.partitions.contains(&index) && *cell == Cell::Text(String::new());
+            if is_missing || is_nowhere {
+                return Err(Error::Schema(schema::Error::MissingValue {
+                    table: table.name.clone(),
+                    column: column.name.clone(),
+                    row: describe(table, row),
+                }));
+            }
+        }
+    }
+    let mut rows = sorted_unique(table, rows);
+    rows.iter_mut().for_each(|row| stamp.apply(row));
+    Ok(rows)
+}
+
+fn describe(table: &Table, row: &Row) -> String {
+    let cells = table.key.iter().map(|&index| match &row.cells()[index] {
+        Cell::Text(text) => text.clone(),
+        Cell::Int(value) => value.to_string(),
+        other => format!("{other:?}"),
+    });
+    cells.collect::<Vec<_>>().join(", ")
+}
+
+/// Turns complete answers into rows of which only the parent's columns are set.
+pub(crate) fn parents(table: &Arc<Table>, change: &Change<'_>) -> Result<Vec<Row>, Error> {
+    if !change.complete.is_empty() && table.tombstone.is_none() {
+        return Err(Error::Misuse {
+            table: table.name.clone(),
+            problem: "it has no column that marks what is gone".into(),
+        });
+    }
+    Ok(change
+        .complete
+        .iter()
+        .map(|complete| {
+            let mut parent = Row::new(table);
+            complete.key.iter().for_each(|(column, value)| {
+                parent.set(column, value.clone());
+            });
+            if table.index("organization").is_some() {
+                parent.set("organization", change.organization);
+            }
+            parent
+        })
+        .collect())
+}

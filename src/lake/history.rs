@@ -1,0 +1,107 @@
+//! The commits that a table keeps: which there are, when they were written, and which was the newest at an instant.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use deltalake::kernel::Action;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+
+use super::error::Error;
+use super::log::Log;
+
+impl Log {
+    /// Returns the versions whose commits are kept, oldest first.
+    pub(crate) async fn kept_versions(&self) -> Result<Vec<u64>, Error> {
+        let mut versions: Vec<u64> = self.log_files().try_collect().await?;
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    /// Returns whether there is a log with at least one commit.
+    pub(crate) async fn exists(&self) -> Result<bool, Error> {
+        Ok(self.log_files().try_next().await?.is_some())
+    }
+
+    /// Lists the commits, as versions.
+    fn log_files(&self) -> BoxStream<'_, Result<u64, Error>> {
+        let files = self.place.store.list(Some(&object_store::path::Path::from("_delta_log")));
+        let versions = files.filter_map(move |file| async move {
+            match file {
+                Ok(file) => {
+                    let name = file.location.filename()?.strip_suffix(".json")?;
+                    (name.len() == 20).then(|| name.parse().ok()).flatten().map(Ok)
+                }
+                Err(object_store::Error::NotFound { .. }) => None,
+                Err(source) => Some(Err(Error::storage("read", self.place.name.clone(), source))),
+            }
+        });
+        versions.boxed()
+    }
+
+    /// Returns `commitInfo.timestamp` of a version, milliseconds.
+    pub(crate) async fn timestamp(&self, version: u64) -> Result<i64, Error> {
+        let actions = self.read_commit(version).await?.unwrap_or_default();
+        let timestamp = actions.iter().find_map(|action| match action {
+            Action::CommitInfo(info) => info.timestamp,
+            _ => None,
+        });
+        timestamp.ok_or_else(|| {
+            self.changed(format!("version {version} does not say when it was written"))
+        })
+    }
+
+    /// Checks that a new table finds its place empty, but for what a killed first write left behind.
+    pub(crate) async fn check_vacant(&self) -> Result<(), Error> {
+        let listing = self.place.store.list_with_delimiter(None).await;
+        let listing =
+            listing.map_err(|source| Error::storage("read", self.place.name.clone(), source))?;
+        let first = self.table.partition_names().first().map(|name| format!("{name}="));
+        let folders = listing.common_prefixes.iter().filter_map(|path| path.filename());
+        let is_own = |name: &str| {
+            name == "_delta_log"
+                || first.as_ref().is_some_and(|first| name.starts_with(first.as_str()))
+        };
+        let mut strange: Vec<&str> = folders.filter(|name| !is_own(name)).collect();
+        let files = listing.objects.iter().filter_map(|file| file.location.filename());
+        strange.extend(files.filter(|name| first.is_some() || !name.ends_with(".parquet")));
+        match strange.first() {
+            Some(found) => Err(Error::Foreign {
+                place: self.place.name.clone(),
+                problem: format!("it has no `_delta_log`, and holds `{found}`"),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a table was at an instant.
+pub(crate) enum Found {
+    /// This version.
+    Version(u64),
+    /// The table did not exist yet.
+    Younger,
+    TooOld {
+        oldest: DateTime<Utc>,
+    },
+}
+
+/// Finds the newest version written at or before an instant; commits carry times that never run backwards.
+pub(crate) async fn version_at(log: &Arc<Log>, at: DateTime<Utc>) -> Result<Found, Error> {
+    let kept = log.kept_versions().await?;
+    let Some(&first) = kept.first() else { return Ok(Found::Younger) };
+    let at = at.timestamp_millis();
+    let (mut low, mut high) = (0, kept.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        if log.timestamp(kept[middle]).await? <= at { low = middle + 1 } else { high = middle }
+    }
+    if low > 0 {
+        return Ok(Found::Version(kept[low - 1]));
+    }
+    if first == 0 {
+        return Ok(Found::Younger);
+    }
+    let oldest = DateTime::from_timestamp_millis(log.timestamp(first).await?).unwrap_or_default();
+    Ok(Found::TooOld { oldest })
+}

@@ -1,0 +1,232 @@
+//! Keys as bytes: looking rows up by them, and remembering as hashes which of them a data file holds.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, Rows, SortField};
+
+use super::cells::to_array;
+use crate::schema::{Row, Table};
+
+/// Some columns of a table as one comparable value.
+pub(crate) struct Keys {
+    columns: Vec<usize>,
+    converter: RowConverter,
+}
+
+impl Keys {
+    pub(crate) fn new(table: &Table, columns: Vec<usize>) -> Result<Self, ArrowError> {
+        let kinds = columns.iter().map(|&column| table.columns[column].kind.arrow_type());
+        let converter = RowConverter::new(kinds.map(SortField::new).collect())?;
+        Ok(Self { columns, converter })
+    }
+
+    fn of_rows<'a>(
+        &self,
+        table: &Table,
+        rows: impl Iterator<Item = &'a Row> + Clone,
+    ) -> Result<Rows, ArrowError> {
+        let array = |&column: &usize| {
+            to_array(table.columns[column].kind, rows.clone().map(|row| &row.cells()[column]))
+        };
+        let arrays: Result<Vec<ArrayRef>, ArrowError> = self.columns.iter().map(array).collect();
+        self.converter.convert_columns(&arrays?)
+    }
+
+    fn of_batch(&self, table: &Table, batch: &RecordBatch) -> Result<Rows, ArrowError> {
+        let arrays: Result<Vec<ArrayRef>, ArrowError> =
+            self.columns.iter().map(|&column| named(table, batch, column)).collect();
+        self.converter.convert_columns(&arrays?)
+    }
+}
+
+/// Returns a column of a batch by its position in the table.
+pub(crate) fn named(
+    table: &Table,
+    batch: &RecordBatch,
+    column: usize,
+) -> Result<ArrayRef, ArrowError> {
+    let name = &table.columns[column].name;
+    let array = batch.column_by_name(name);
+    array.cloned().ok_or_else(|| ArrowError::SchemaError(format!("column `{name}` is missing")))
+}
+
+/// Keys → positions, to look stored rows up by.
+pub(crate) struct Index {
+    keys: Keys,
+    positions: HashMap<Box<[u8]>, usize>,
+    /// Hashes of the keys, in the order they were given.
+    pub(crate) hashes: Vec<u64>,
+}
+
+impl Index {
+    pub(crate) fn new<'a>(
+        table: &Table,
+        columns: Vec<usize>,
+        rows: impl Iterator<Item = (usize, &'a Row)> + Clone,
+    ) -> Result<Self, ArrowError> {
+        let keys = Keys::new(table, columns)?;
+        let bytes = keys.of_rows(table, rows.clone().map(|(_, row)| row))?;
+        let hashes = bytes.iter().map(|key| hash(key.as_ref())).collect();
+        let positions =
+            bytes.iter().map(|key| key.as_ref().into()).zip(rows.map(|(position, _)| position));
+        Ok(Self { keys, positions: positions.collect(), hashes })
+    }
+
+    pub(crate) fn columns(&self) -> &[usize] {
+        &self.keys.columns
+    }
+
+    /// Returns for each row of a batch in the table's columns the position that it matches.
+    pub(crate) fn matches(
+        &self,
+        table: &Table,
+        batch: &RecordBatch,
+    ) -> Result<Vec<Option<usize>>, ArrowError> {
+        let keys = self.keys.of_batch(table, batch)?;
+        Ok(keys.iter().map(|key| self.positions.get(key.as_ref()).copied()).collect())
+    }
+}
+
+/// Hashes the keys of a table's rows and of their parents.
+pub(crate) struct KeyHasher {
+    rows: Keys,
+    /// The key without its last column: what a complete answer is about.
+    parents: Option<Keys>,
+}
+
+/// Hashes of the keys of a file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FileKeys {
+    rows: Vec<u64>,
+    parents: Vec<u64>,
+}
+
+/// Returns the columns that name the parent of a row, in tables where parents have complete answers.
+pub(crate) fn parent_columns(table: &Table) -> Option<&[usize]> {
+    table
+        .tombstone
+        .and(table.key.split_last())
+        .map(|(_, parent)| parent)
+        .filter(|key| !key.is_empty())
+}
+
+impl KeyHasher {
+    pub(crate) fn new(table: &Table) -> Result<Self, ArrowError> {
+        let parents = parent_columns(table).map(|columns| Keys::new(table, columns.to_vec()));
+        Ok(Self { rows: Keys::new(table, table.key.clone())?, parents: parents.transpose()? })
+    }
+
+    /// Adds the keys of a batch, which holds the key's columns, to those of its file.
+    pub(crate) fn add(
+        &self,
+        table: &Table,
+        batch: &RecordBatch,
+        keys: &mut FileKeys,
+    ) -> Result<(), ArrowError> {
+        keys.rows.extend(self.rows.of_batch(table, batch)?.iter().map(|key| hash(key.as_ref())));
+        if let Some(parents) = &self.parents {
+            keys.parents
+                .extend(parents.of_batch(table, batch)?.iter().map(|key| hash(key.as_ref())));
+        }
+        Ok(())
+    }
+}
+
+/// Hashes kept in memory, 8 bytes each; the files first seen are forgotten first.
+const MAX_HASHES: usize = 8 << 20;
+
+/// The keys of files, for all tables of a lake. Files never change: what was read or written once is known for good.
+#[derive(Debug, Default)]
+pub(crate) struct KeyCache(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    files: HashMap<String, FileKeys>,
+    order: VecDeque<String>,
+    hashes: usize,
+}
+
+/// Hashes the bytes of a key.
+fn hash(key: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl FileKeys {
+    fn len(&self) -> usize {
+        self.rows.len() + self.parents.len()
+    }
+}
+
+impl KeyCache {
+    /// Remembers the keys of a file.
+    pub(crate) fn insert(&self, path: &str, mut keys: FileKeys) {
+        for hashes in [&mut keys.rows, &mut keys.parents] {
+            hashes.sort_unstable();
+            hashes.dedup();
+            hashes.shrink_to_fit();
+        }
+        let mut known = self.lock();
+        known.hashes += keys.len();
+        if let Some(old) = known.files.insert(path.to_owned(), keys) {
+            known.hashes -= old.len();
+        } else {
+            known.order.push_back(path.to_owned());
+        }
+        while known.hashes > MAX_HASHES
+            && let Some(oldest) = known.order.pop_front()
+        {
+            known.hashes -= known.files.remove(&oldest).map_or(0, |keys| keys.len());
+        }
+    }
+
+    /// Returns whether a file may hold a row with one of the keys; so it may where its keys are not known.
+    pub(crate) fn may_hold_row(&self, path: &str, mut keys: impl Iterator<Item = u64>) -> bool {
+        let known = self.lock();
+        let Some(file) = known.files.get(path) else { return true };
+        keys.any(|key| file.rows.binary_search(&key).is_ok())
+    }
+
+    /// Returns whether a file may hold a child of one of the parents.
+    pub(crate) fn may_hold_parent(&self, path: &str, mut keys: impl Iterator<Item = u64>) -> bool {
+        let known = self.lock();
+        let Some(file) = known.files.get(path) else { return true };
+        keys.any(|key| file.parents.binary_search(&key).is_ok())
+    }
+
+    /// Nothing can be left half-done under the lock.
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_not_ruled_out() {
+        let cache = KeyCache::default();
+        assert!(cache.may_hold_row("a", [1].into_iter()));
+        cache.insert("a", FileKeys { rows: vec![3, 1, 3], parents: vec![7] });
+        assert!(cache.may_hold_row("a", [2, 3].into_iter()));
+        assert!(!cache.may_hold_row("a", [2].into_iter()));
+        assert!(cache.may_hold_parent("a", [7].into_iter()));
+        assert!(!cache.may_hold_parent("a", [3].into_iter()));
+    }
+
+    #[test]
+    fn the_oldest_files_are_forgotten() {
+        let cache = KeyCache::default();
+        let rows: Vec<u64> = (0..(MAX_HASHES as u64 / 2 + 1)).collect();
+        cache.insert("a", FileKeys { rows: rows.clone(), parents: Vec::new() });
+        cache.insert("b", FileKeys { rows, parents: Vec::new() });
+        let unknown = || [u64::MAX].into_iter();
+        assert!(cache.may_hold_row("a", unknown()) && !cache.may_hold_row("b", unknown()));
+    }
+}
