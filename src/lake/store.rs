@@ -120,7 +120,7 @@ impl Store {
         };
         let folder = self.url.join(&format!("{table}/")).map_err(wrong)?;
         let name = match folder.to_file_path() {
-            Ok(path) if folder.scheme() == "file" => format!("{}/", path.display()),
+            Ok(path) if folder.scheme() == "file" => path.display().to_string(),
             _ => without_secrets(folder.as_str()),
         };
         let url = Url::parse(&format!("{ENGINE_URL}{table}/")).map_err(wrong)?;
