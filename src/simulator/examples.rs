@@ -12,6 +12,7 @@
 mod approvals;
 mod book;
 mod branches;
+mod case;
 mod evolution;
 mod population;
 mod runs;

@@ -2,12 +2,14 @@
 
 pub(crate) mod build;
 pub(crate) mod core;
+mod definitions;
 pub(crate) mod git;
 pub(crate) mod graph;
 pub(crate) mod policy;
 pub(crate) mod pull_parts;
 pub(crate) mod pulls;
 pub(crate) mod pushes;
+mod run;
 pub(crate) mod threads;
 
 use axum::http::{Method, StatusCode};

@@ -1,7 +1,8 @@
 //! Who approved (checks.md, section C).
 
 use super::Who::{App, Author, Bare, Gone, Guest, Listed, Other, Reviewer, Robot, Team, Twin};
-use super::book::{Book, Case};
+use super::book::Book;
+use super::case::Case;
 use super::check::APPROVED;
 
 /// Adds them.

@@ -1,7 +1,8 @@
 //! What the clock brings: entries that are open at the start of the simulation and change in the week after it.
 
 use super::Who::Reviewer;
-use super::book::{Book, Pipe};
+use super::book::Book;
+use super::case::Pipe;
 use super::check::{APPROVED, SAST};
 use crate::simulator::time::DAY;
 

@@ -23,7 +23,7 @@ pub(super) fn add(book: &mut Book<'_>) {
     book.add(book.case("from-fork").from_fork());
     book.add(book.case("merged-externally").external());
     // The start date of the config file is this midnight.
-    let expired = |case: super::book::Case| {
+    let expired = |case: super::case::Case| {
         case.expect(SAST, "unknown", "EVIDENCE_EXPIRED").expect(
             TESTS,
             "unknown",

@@ -1,7 +1,8 @@
 //! Which runs are evidence (checks.md, section D, the rows about pipelines and jobs).
 
 use super::Who::{Author, Reviewer};
-use super::book::{Book, Case, Pipe, RunSpec};
+use super::book::Book;
+use super::case::{Case, Pipe, RunSpec};
 use super::check::{DEPENDENCIES, SAST, TESTS};
 use crate::simulator::time::DAY;
 

@@ -1,7 +1,8 @@
 //! Which statuses are evidence (checks.md, section D, the rows about statuses).
 
 use super::Who::{Author, Reviewer};
-use super::book::{Book, Case};
+use super::book::Book;
+use super::case::Case;
 use super::check::DEPENDENCIES;
 
 const SNYK: &str = "snyk/open-source";
