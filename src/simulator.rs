@@ -215,9 +215,9 @@ impl Simulator {
     }
 
     /// A config file that reads this organization into `lake` (a path or URL), with everything the named examples
-    /// need; the token is taken from the environment variable `ADO_PAT`.
-    pub fn config(&self, lake: &str) -> String {
-        config::text(&self.shared.world, &self.url(), lake)
+    /// need; the token is taken from the environment variable `token_variable`.
+    pub fn config(&self, lake: &str, token_variable: &str) -> String {
+        config::text(&self.shared.world, &self.url(), lake, token_variable)
     }
 
     /// How often each route was asked so far.

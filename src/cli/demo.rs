@@ -123,35 +123,12 @@ fn prepare(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes the config that later commands use; a year of merges is judged.
+/// Writes the config that later commands use.
 fn write_config(file: &Path, simulator: &Simulator) -> anyhow::Result<()> {
-    let start = simulator.now() - chrono::Days::new(365);
-    let (start, url, name) =
-        (start.format("%Y-%m-01"), simulator.organization_url(), simulator.organization());
-    let host = simulator.url();
     let text = format!(
-        r#"{MARK}
-# The simulated organization ended with the demo: `sql`, `check` and `tables` work on what was read.
-[lake]
-url = "./lake"
-
-[[organization]]
-name = "{name}"
-auth = {{ kind = "pat", env = "{TOKEN}" }}
-[organization.endpoints]
-core = "{url}"
-graph = "{url}"
-profile = "{host}"
-
-[checks]
-start-date = {start}
-
-[defaults]
-production-branches = ["main", "release/*"]
-sast = ["CodeQL"]
-integration-tests = ["integration-*"]
-dependency-checks = ["status:snyk/*"]
-"#
+        "{MARK}\n\
+         # The simulated organization ended with the demo: `sql`, `check` and `tables` work on what was read.\n{}",
+        simulator.config("./lake", TOKEN)
     );
     let failed =
         |error| Failure::user(format!("cannot write `{}`", file.display())).caused_by(error);

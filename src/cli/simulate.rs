@@ -63,7 +63,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         simulator.url()
     ));
     context.output.say(&format!("sign in with: export ADO_PAT={}", simulator.token()));
-    context.output.print(&simulator.config("./lake"))?;
+    context.output.print(&simulator.config("./lake", "ADO_PAT"))?;
     simulator.wait().await?;
     Ok(Exit::CLEAN)
 }

@@ -193,7 +193,7 @@ async fn every_example_can_be_found_and_says_what_is_expected() {
 #[tokio::test]
 async fn the_config_file_is_read_without_a_complaint() {
     let door = Door::tiny().await;
-    let text = door.simulator.config("./lake");
+    let text = door.simulator.config("./lake", "ADO_PAT");
     let read: toml::Table = text.parse().unwrap();
     let core = read["organization"][0]["endpoints"]["core"].as_str().unwrap();
     assert_eq!(core, door.simulator.organization_url());
