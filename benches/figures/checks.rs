@@ -1,0 +1,283 @@
+//! How fast the checks answer, beside DuckDB with the same queries on the same files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use adolake::checks::{
+    self, Finding, Findings, Parameters, Period, Queries, Query, Request, SETTINGS_TABLES,
+    SettingsRows,
+};
+use adolake::config::Profile;
+use adolake::lake::Lake;
+use adolake::schema::{Column, Kind, META_COLUMNS, Table, to_batch};
+use anyhow::Context as _;
+use chrono::{DateTime, SecondsFormat, Utc};
+use parquet::arrow::ArrowWriter;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use crate::place::Place;
+use crate::process::{peak_memory, run};
+use crate::{Wanted, figure, line, title};
+
+/// How often everything is asked; the best time counts.
+const TIMES: usize = 3;
+/// How many days back the judged period begins: every pull request of the lake is judged.
+const JUDGED_DAYS: u64 = 1100;
+const PROFILE: Profile = Profile::Standard;
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/duckdb.py");
+
+/// What one engine took, and what it found.
+#[derive(Debug, Clone)]
+struct Answer {
+    seconds: f64,
+    rows: u64,
+    digest: String,
+}
+
+/// The lake and all that checks need beside it.
+struct Court {
+    lake: Lake,
+    queries: Queries,
+    settings: SettingsRows,
+    period: Period,
+}
+
+/// Runs the checks with both engines.
+///
+/// # Errors
+/// When the lake cannot be read, a check fails, or DuckDB does.
+pub async fn measure(place: &Place) -> anyhow::Result<()> {
+    title("checks, standard profile");
+    let court = Court::open(place).await?;
+    let all: Vec<&Query> = court.queries.checks().iter().collect();
+    let mut own = BTreeMap::new();
+    for check in &all {
+        let (seconds, found) = court.best(&[check]).await?;
+        let first = found.first().context("a check was not answered")?;
+        own.insert(
+            check.id(),
+            Answer { seconds, rows: first.counts().total(), digest: digest(first) },
+        );
+    }
+    let (own_seconds, _) = court.best(&all).await?;
+    let own_peak = peak_memory("self");
+    match duckdb(&court, &place.folder).await? {
+        Ok(answer) => compare(&own, own_seconds, &answer)?,
+        Err(reason) => {
+            for (id, answer) in &own {
+                line(id, &format!("{:.3} s, {} verdicts", answer.seconds, answer.rows));
+            }
+            line("all six together", &format!("{own_seconds:.3} s"));
+            line("DuckDB", &format!("SKIPPED: {reason}"));
+        }
+    }
+    if let Some(peak) = own_peak {
+        figure("peak memory of adolake", peak, " MiB", Wanted::AtMost(1024.0));
+    }
+    Ok(())
+}
+
+fn compare(own: &BTreeMap<&str, Answer>, own_seconds: f64, duckdb: &Value) -> anyhow::Result<()> {
+    let seconds = |value: &Value| value["seconds"].as_f64().context("DuckDB tells no seconds");
+    for (id, answer) in own {
+        let other = &duckdb["checks"][id];
+        let theirs = seconds(other)?;
+        let is_same = other["rows"] == answer.rows && other["digest"] == answer.digest.as_str();
+        let verdicts = if is_same { "the same verdicts" } else { "OTHER VERDICTS" };
+        let (mine, rows) = (answer.seconds, answer.rows);
+        line(id, &format!("{mine:.3} s, DuckDB {theirs:.3} s, {rows} rows, {verdicts}"));
+        figure("  adolake : DuckDB", mine / theirs, "", Wanted::AtMost(1.0));
+    }
+    let theirs = seconds(duckdb)?;
+    line("all six together", &format!("{own_seconds:.3} s, DuckDB {theirs:.3} s"));
+    figure("  adolake : DuckDB", own_seconds / theirs, "", Wanted::AtMost(1.0));
+    line(
+        "DuckDB",
+        &format!("version {}, peak memory {:.0} MiB", duckdb["version"], duckdb["peak_mib"]),
+    );
+    Ok(())
+}
+
+impl Court {
+    /// Opens the lake and resolves the settings, by a check run that stores nothing.
+    async fn open(place: &Place) -> anyhow::Result<Self> {
+        let (lake, queries) = (place.lake()?, Queries::embedded()?);
+        let config = place.config(Some(JUDGED_DAYS))?;
+        let request = Request {
+            checks: &[],
+            organizations: &[],
+            profile: PROFILE,
+            as_of: None,
+            since: None,
+            until: None,
+            given: &[],
+            is_stored: false,
+            version: env!("CARGO_PKG_VERSION"),
+            clock: &Utc::now,
+        };
+        let started = Instant::now();
+        let run = checks::run(&lake, &queries, &config.settings, &request).await?;
+        let seconds = started.elapsed().as_secs_f64();
+        line("a whole check run, from a cold start", &format!("{seconds:.3} s"));
+        let session = lake.session().await?;
+        let repositories = checks::repositories(&session.ctx, lake.catalog()).await?;
+        let settings = checks::resolve(
+            &config.settings,
+            lake.catalog(),
+            &repositories,
+            &run.run_id,
+            run.started_at,
+        )?;
+        Ok(Self { lake, queries, settings, period: run.period })
+    }
+
+    /// Answers checks several times; the best time, and what was found.
+    async fn best(&self, checks: &[&Query]) -> anyhow::Result<(f64, Vec<Findings>)> {
+        let (mut best, mut found) = (f64::INFINITY, Vec::new());
+        for _ in 0..TIMES {
+            let started = Instant::now();
+            found = self.judge(checks).await?;
+            best = started.elapsed().as_secs_f64().min(best);
+        }
+        Ok((best, found))
+    }
+
+    /// Answers the views that checks read, each once, then the checks.
+    async fn judge(&self, checks: &[&Query]) -> anyhow::Result<Vec<Findings>> {
+        let session = self.lake.session().await?;
+        checks::prepare(&session.ctx);
+        for (name, in_force) in SETTINGS_TABLES {
+            let table = self.lake.catalog().require(name)?;
+            let rows = to_batch(table, self.settings.of(name))?;
+            checks::register_in_force(&session.ctx, table, in_force, &rows)?;
+        }
+        checks::materialize(&session.ctx, &self.queries, checks).await?;
+        let parameters = Parameters::new(&self.period, PROFILE);
+        let mut found = Vec::with_capacity(checks.len());
+        for check in checks {
+            found.push(checks::evaluate(&session.ctx, check, &parameters).await?);
+        }
+        Ok(found)
+    }
+
+    /// Writes down what DuckDB needs to do the same: files, queries, parameters.
+    async fn job(&self, folder: &Path) -> anyhow::Result<Value> {
+        let mut tables = Vec::new();
+        for table in self.lake.catalog().tables() {
+            let place = self.lake.url().join(&format!("{}/", table.name))?;
+            let partitions: Vec<&str> =
+                table.partitions.iter().map(|&index| table.columns[index].name.as_str()).collect();
+            tables.push(json!({
+                "name": table.name,
+                "columns": columns(table.columns.iter()),
+                "partitions": partitions,
+                "files": live_files(place).await?,
+            }));
+        }
+        for (name, in_force) in SETTINGS_TABLES {
+            let table = self.lake.catalog().require(name)?;
+            let file = folder.join(format!("{in_force}.parquet"));
+            let kept: Vec<&Column> =
+                table.columns.iter().filter(|column| is_in_force(column)).collect();
+            write_parquet(table, &kept, self.settings.of(name), &file)?;
+            let (kept, none) = (columns(kept.into_iter()), json!([]));
+            tables.push(
+                json!({ "name": in_force, "columns": kept, "partitions": none, "files": [file] }),
+            );
+        }
+        let time = |at: DateTime<Utc>| {
+            json!(["timestamp", at.to_rfc3339_opts(SecondsFormat::Micros, true)])
+        };
+        Ok(json!({
+            "threads": std::thread::available_parallelism()?.get(),
+            "repeats": TIMES,
+            "tables": tables,
+            "views": queries(self.queries.views()),
+            "checks": queries(self.queries.checks()),
+            "parameters": {
+                "start_at": time(self.period.start_at),
+                "period_from": time(self.period.from),
+                "period_to": time(self.period.to),
+                "as_of": time(self.period.as_of),
+                "profile": ["text", PROFILE.as_str()],
+            },
+        }))
+    }
+}
+
+/// Lets DuckDB do the same; what it took and found, or why it cannot be asked.
+async fn duckdb(court: &Court, folder: &Path) -> anyhow::Result<Result<Value, String>> {
+    let python = std::env::var("ADOLAKE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let tried = Command::new(&python).args(["-c", "import duckdb"]).current_dir(folder).output();
+    if !tried.is_ok_and(|tried| tried.status.success()) {
+        let reason =
+            format!("`{python}` has no package `duckdb`; name another Python with ADOLAKE_PYTHON");
+        return Ok(Err(reason));
+    }
+    let file = folder.join("job.json");
+    std::fs::write(&file, court.job(folder).await?.to_string())?;
+    let ran = run(Command::new(python).arg(SCRIPT).arg(file), folder)?;
+    Ok(Ok(serde_json::from_str(&ran.stdout)?))
+}
+
+fn queries(queries: &[Query]) -> Vec<Value> {
+    let one = |query: &Query| json!({ "id": query.id(), "reads": query.header.reads, "text": query.text });
+    queries.iter().map(one).collect()
+}
+
+fn columns<'a>(columns: impl Iterator<Item = &'a Column>) -> Vec<Value> {
+    let kind = |kind| match kind {
+        Kind::Text => "varchar",
+        Kind::BigInt => "bigint",
+        Kind::Int => "integer",
+        Kind::Double => "double",
+        Kind::Boolean => "boolean",
+        Kind::Date => "date",
+        Kind::Timestamp => "timestamptz",
+    };
+    columns.map(|column| json!({ "name": column.name, "type": kind(column.kind) })).collect()
+}
+
+/// The data files of the newest version of a table, never those that it has given up; none where there is no table.
+async fn live_files(place: Url) -> anyhow::Result<Vec<String>> {
+    if !place.to_file_path().is_ok_and(|folder| folder.join("_delta_log").is_dir()) {
+        return Ok(Vec::new());
+    }
+    Ok(deltalake::open_table(place).await?.get_file_uris()?.collect())
+}
+
+/// Tells whether a column of a settings table is one of the settings in force.
+fn is_in_force(column: &Column) -> bool {
+    let name = column.name.as_str();
+    !matches!(name, "run_id" | "run_month") && !META_COLUMNS.contains(&name)
+}
+
+fn write_parquet(
+    table: &std::sync::Arc<Table>,
+    kept: &[&Column],
+    rows: &[adolake::schema::Row],
+    file: &Path,
+) -> anyhow::Result<()> {
+    let indices: Vec<usize> = kept.iter().filter_map(|column| table.index(&column.name)).collect();
+    let batch = to_batch(table, rows)?.project(&indices)?;
+    let mut writer = ArrowWriter::try_new(File::create(file)?, batch.schema(), None)?;
+    writer.write(&batch)?;
+    writer.close()?;
+    Ok(())
+}
+
+/// A digest of verdicts that does not depend on their order: the sum of one number for each.
+fn digest(findings: &Findings) -> String {
+    let number = |finding: Finding<'_>| {
+        let parts =
+            [&finding.resource(), finding.status.as_str(), finding.reason_code, finding.flags];
+        let hash = Sha256::digest(parts.join("|").as_bytes());
+        u64::from(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]))
+    };
+    findings.iter().map(number).sum::<u64>().to_string()
+}

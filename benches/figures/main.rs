@@ -1,0 +1,114 @@
+//! Figures of speed and size, each beside what is wanted, all from one run on one machine.
+//!
+//! ```text
+//! cargo bench --bench figures [-- sync|checks|start|all] [--size medium] [--days 90] [--folder DIR]
+//! ```
+//!
+//! - `sync`: how fast a simulated organization is read, beside a client that only fetches the same addresses.
+//! - `checks`: the six checks on the lake of that sync, beside DuckDB with the same queries on the same files.
+//!   It takes a Python with the package `duckdb`; `ADOLAKE_PYTHON` names another one than `python3`.
+//! - `start`: how soon the program answers, and how large it is.
+
+mod checks;
+mod place;
+mod process;
+mod start;
+mod sync;
+
+use std::path::PathBuf;
+
+use adolake::simulator::Size;
+use anyhow::Context as _;
+use clap::Parser;
+
+use place::Place;
+
+/// Prints figures of speed and size.
+#[derive(Debug, Parser)]
+struct Args {
+    /// What to measure
+    #[arg(value_enum, default_value = "all")]
+    what: What,
+    /// How large the organization is
+    #[arg(long, default_value = "medium")]
+    size: Size,
+    /// How many days before the simulated now the start date lies: details are read from there on
+    #[arg(long, default_value_t = 90)]
+    days: u64,
+    /// Where lakes are kept; a lake that is there already is not read again [default: a temporary folder]
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    Sync,
+    Checks,
+    Start,
+    All,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let folder = args.folder.unwrap_or_else(|| temporary.path().to_owned());
+    let folder = std::path::absolute(folder)?;
+    std::fs::create_dir_all(&folder)?;
+    println!("size {}, start date {} days back, {}", args.size, args.days, machine());
+    let place = Place { folder, size: args.size, days: args.days };
+    let is_asked = |what| args.what == what || args.what == What::All;
+    if is_asked(What::Sync) {
+        sync::measure(&place).await?;
+    }
+    if is_asked(What::Checks) {
+        if !place.has_lake() {
+            sync::fill(&place).await?;
+        }
+        checks::measure(&place).await?;
+    }
+    if is_asked(What::Start) {
+        start::measure(&place)?;
+    }
+    Ok(())
+}
+
+fn machine() -> String {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let build = if cfg!(debug_assertions) {
+        "a debug build: the figures mean nothing"
+    } else {
+        "release build"
+    };
+    format!("{threads} processors, {build}")
+}
+
+/// Prints what a group of figures is about.
+fn title(text: &str) {
+    println!("\n{text}");
+}
+
+/// Prints a measurement.
+fn line(name: &str, text: &str) {
+    println!("  {name:<44} {text}");
+}
+
+/// Prints a figure that must not be above (or below) what is wanted.
+fn figure(name: &str, value: f64, unit: &str, wanted: Wanted) {
+    let (is_met, wanted) = match wanted {
+        Wanted::AtLeast(bound) => (value >= bound, format!("at least {bound}{unit}")),
+        Wanted::AtMost(bound) => (value <= bound, format!("at most {bound}{unit}")),
+    };
+    let mark = if is_met { '✓' } else { '✗' };
+    println!("{mark} {name:<44} {:<12} wanted: {wanted}", format!("{value:.3}{unit}"));
+}
+
+/// What a figure is held against.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    AtLeast(f64),
+    AtMost(f64),
+}

@@ -1,0 +1,129 @@
+//! How fast an organization is read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use datafusion::arrow::array::AsArray as _;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::DataType;
+
+use crate::place::{Place, TOKEN};
+use crate::process::{Ran, run};
+use crate::{Wanted, figure, line, title};
+
+/// What a sync did.
+struct Synced {
+    ran: Ran,
+    requests: f64,
+}
+
+impl Synced {
+    fn rate(&self) -> f64 {
+        self.requests / self.ran.seconds
+    }
+
+    fn print(&self, name: &str) {
+        let (requests, seconds) = (self.requests, self.ran.seconds);
+        line(
+            name,
+            &format!("{requests} requests in {seconds:.2} s, {:.0} per second", self.rate()),
+        );
+    }
+}
+
+/// Reads the organization into the lake, once more without a change, and its addresses with a bare client.
+///
+/// # Errors
+/// When the simulator or a sync fails.
+pub async fn measure(place: &Place) -> anyhow::Result<()> {
+    title("sync, the simulator in a process of its own");
+    ensure!(!place.has_lake(), "there is a lake in `{}` already", place.folder.display());
+    let simulator = place.simulate().await?;
+    let first = sync(place)?;
+    first.print("first sync");
+    let bare = bare_rate(place).await?;
+    let second = sync(place)?;
+    second.print("second sync, nothing new");
+    drop(simulator);
+    figure("rate of the first sync : bare client", first.rate() / bare, "", Wanted::AtLeast(0.5));
+    figure(
+        "requests of the second : first sync",
+        second.requests / first.requests,
+        "",
+        Wanted::AtMost(0.05),
+    );
+    figure(
+        "time of the second : first sync",
+        second.ran.seconds / first.ran.seconds,
+        "",
+        Wanted::AtMost(0.05),
+    );
+    if let Some(peak) = first.ran.peak {
+        figure("peak memory of the first sync", peak, " MiB", Wanted::AtMost(1024.0));
+    }
+    Ok(())
+}
+
+/// Reads the organization into the lake.
+///
+/// # Errors
+/// When the simulator or the sync fails.
+pub async fn fill(place: &Place) -> anyhow::Result<()> {
+    let _simulator = place.simulate().await?;
+    sync(place)?.print("the lake was filled");
+    Ok(())
+}
+
+fn sync(place: &Place) -> anyhow::Result<Synced> {
+    let ran = run(&mut place.command(&["--quiet", "sync", "--format", "json"]), &place.folder)?;
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout)?;
+    let requests =
+        report["run"]["requests"].as_f64().context("the sync does not tell its requests")?;
+    Ok(Synced { ran, requests })
+}
+
+/// Fetches the addresses that the sync asked for details, as fast as an HTTP client can; answers per second.
+async fn bare_rate(place: &Place) -> anyhow::Result<f64> {
+    let urls = Arc::new(addresses(place).await?);
+    let concurrency = place.config(None)?.sync.concurrency;
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    let next = Arc::new(AtomicUsize::new(0));
+    let started = Instant::now();
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..concurrency {
+        let (urls, client, next) = (Arc::clone(&urls), client.clone(), Arc::clone(&next));
+        workers.spawn(async move {
+            while let Some(url) = urls.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let answer = client.get(url).basic_auth("", Some(TOKEN)).send().await?;
+                answer.error_for_status()?.bytes().await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(done) = workers.join_next().await {
+        done??;
+    }
+    let (requests, seconds) = (urls.len() as f64, started.elapsed().as_secs_f64());
+    let rate = requests / seconds;
+    line(
+        "bare client, same addresses",
+        &format!("{requests} requests in {seconds:.2} s, {rate:.0} per second"),
+    );
+    Ok(rate)
+}
+
+/// The addresses whose answers the lake keeps: nearly all that were asked.
+async fn addresses(place: &Place) -> anyhow::Result<Vec<String>> {
+    let session = place.lake()?.session().await?;
+    let sql = "select url from raw_answers";
+    let batches = session.ctx.sql(sql).await?.collect().await?;
+    let mut urls = Vec::new();
+    for batch in &batches {
+        let column = cast(batch.column(0), &DataType::Utf8)?;
+        urls.extend(column.as_string::<i32>().iter().flatten().map(str::to_owned));
+    }
+    ensure!(!urls.is_empty(), "the lake keeps no answers");
+    Ok(urls)
+}
