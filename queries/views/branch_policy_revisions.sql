@@ -43,7 +43,7 @@ covering_scopes as (
         and case policies.match
             when 'defaultbranch' then branches.is_default
             when 'exact' then policies.ref_name = branches.ref_name
-            when 'prefix' then policies.ref_name = branches.ref_name
+            when 'prefix' then rtrim(policies.ref_name, '/') = branches.ref_name
                 or starts_with(branches.ref_name, concat(rtrim(policies.ref_name, '/'), '/'))
             else false
         end

@@ -98,9 +98,9 @@ fn kind(object: &Object<'_>, update: &RefUpdate) -> Result<&'static str, Error> 
     })
 }
 
-/// Asks which completed pull requests into a branch brought commits there; each of `commits` is in the answer.
+/// Asks which completed pull requests brought commits; each of `commits` is in the answer.
 ///
-/// A pull request that is still open, or went elsewhere, explains nothing: its commits may be here by a direct push.
+/// A pull request that is still open explains nothing: its commits may be here by a direct push.
 ///
 /// # Errors
 /// Fails when the question is not answered or the answer is not understood.
@@ -108,7 +108,6 @@ pub async fn explained(
     source: &Source,
     project_id: &str,
     repository_id: &str,
-    ref_name: &str,
     commits: &[String],
 ) -> Result<BTreeMap<String, BTreeSet<i64>>, Error> {
     let mut explained: BTreeMap<String, BTreeSet<i64>> =
@@ -133,8 +132,7 @@ pub async fn explained(
                     let number = object.need(pull_request.pull_request_id, "pullRequestId")?;
                     let is_completed =
                         pull_request.status.is_none_or(|status| status == "completed");
-                    let is_here = pull_request.target_ref_name.is_none_or(|name| name == ref_name);
-                    if is_completed && is_here {
+                    if is_completed {
                         numbers.insert(number);
                     }
                 }

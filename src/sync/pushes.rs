@@ -107,13 +107,13 @@ pub(super) async fn explain(run: &Run) -> Result<(), Error> {
                where p.organization = $organization and p.kind = 'update' and p.pull_request_ids is null \
                and p.at >= $start_at";
     let rows = run.query("pushes", sql, "which pushes are not explained").await?;
-    let mut by_branch: BTreeMap<(String, String), Vec<Row>> = BTreeMap::new();
+    let mut by_repository: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     for row in rows {
-        let key = |column| row.text(column).unwrap_or_default().to_owned();
-        by_branch.entry((key("repository_id"), key("ref_name"))).or_default().push(row);
+        let repository = row.text("repository_id").unwrap_or_default().to_owned();
+        by_repository.entry(repository).or_default().push(row);
     }
-    let explained: Vec<Vec<Row>> = futures::stream::iter(by_branch)
-        .map(async |((repository, branch), rows)| of_commits(run, &repository, &branch, rows).await)
+    let explained: Vec<Vec<Row>> = futures::stream::iter(by_repository)
+        .map(async |(repository, rows)| of_commits(run, &repository, rows).await)
         .buffer_unordered(run.in_flight())
         .try_collect()
         .await?;
@@ -121,17 +121,12 @@ pub(super) async fn explain(run: &Run) -> Result<(), Error> {
     Ok(())
 }
 
-async fn of_commits(
-    run: &Run,
-    repository_id: &str,
-    branch: &str,
-    rows: Vec<Row>,
-) -> Result<Vec<Row>, Error> {
+async fn of_commits(run: &Run, repository_id: &str, rows: Vec<Row>) -> Result<Vec<Row>, Error> {
     let Some(rules) = run.judge.repositories.get(repository_id) else { return Ok(Vec::new()) };
     let commits: Vec<String> =
         rows.iter().filter_map(|row| row.text("new_commit").map(str::to_owned)).collect();
     let project = &rules.project_id;
-    let answer = pushes::explained(&run.source, project, repository_id, branch, &commits).await;
+    let answer = pushes::explained(&run.source, project, repository_id, &commits).await;
     let explained = match settle(run, answer)? {
         Some(explained) => explained,
         None => return Ok(Vec::new()),

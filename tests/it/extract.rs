@@ -377,9 +377,8 @@ async fn pushes_of_a_branch_and_what_explains_them() {
         .collect();
     assert_eq!(kinds, [(3, "update"), (2, "create"), (1, "delete")]);
     let commits = ["a2".to_owned(), "a1".to_owned()];
-    let explained =
-        pushes::explained(source, PROJECT, REPOSITORY, "refs/heads/main", &commits).await.unwrap();
-    assert_eq!(pushes::joined(&explained["a2"]), "7,9");
+    let explained = pushes::explained(source, PROJECT, REPOSITORY, &commits).await.unwrap();
+    assert_eq!(pushes::joined(&explained["a2"]), "6,7,9");
     assert_eq!(pushes::joined(&explained["a1"]), "");
     let forced = pushes::is_force(source, PROJECT, REPOSITORY, "a1", "a2").await.unwrap();
     assert_eq!(forced, Some(true));

@@ -5,6 +5,7 @@ mod checks;
 mod cli;
 mod config;
 mod engines;
+mod examples;
 mod extract;
 mod lake;
 mod layers;

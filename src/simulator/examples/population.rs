@@ -35,7 +35,9 @@ pub(super) fn add(book: &mut Book<'_>) {
     book.add(
         book.case("opened-before-start-date")
             .opened(-390 * 1_440)
-            .merged(start.plus(-3 * DAY - SECOND)),
+            .merged(start.plus(-3 * DAY - SECOND))
+            .expect(SAST, "unknown", "EVIDENCE_EXPIRED")
+            .expect(TESTS, "unknown", "EVIDENCE_EXPIRED"),
     );
 
     let unfit = "NO_APPROVAL";

@@ -213,7 +213,7 @@ async fn read_repository(source: &Source, repository: &Row, ever: Window, tally:
             .iter()
             .filter_map(|row| row.text("new_commit").map(str::to_owned))
             .collect();
-        let explained = pushes::explained(source, project, id, &full, &commits).await.unwrap();
+        let explained = pushes::explained(source, project, id, &commits).await.unwrap();
         assert!(!explained.is_empty() || commits.is_empty());
         let moved = page.pushes.iter().find(|row| row.text("kind") == Some("update"));
         if let Some((old, new)) =
