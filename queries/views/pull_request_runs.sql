@@ -39,19 +39,28 @@ identified_runs as (
         on runs.organization = evaluated_runs.organization
         and runs.run_id = evaluated_runs.run_id
 ),
--- one row per run that a pull request names or that built its final commit on its branch
+-- one row per run without a number and pull request whose final commit it built on its branch
+branch_runs as (
+    select runs.organization, runs.run_id, merged.pull_request_id
+    from runs
+    join merged_pull_requests as merged
+        on merged.organization = runs.organization
+        and merged.project_id = runs.project_id
+        and merged.source_commit = runs.source_version
+        and merged.source_ref = runs.source_branch
+        and coalesce(merged.fork_repository_id, merged.repository_id) = runs.repository_id
+    where runs.pull_request_id is null
+),
+-- one row per run, and pull request that it was linked to
 linked_runs as (
     select
         runs.*,
         runs.known_id is null as is_linked_by_branch,
-        coalesce(runs.known_id, merged.pull_request_id) as linked_id
-    from merged_pull_requests as merged
+        coalesce(runs.known_id, branch_runs.pull_request_id) as linked_id
+    from branch_runs
     right join identified_runs as runs
-        on runs.organization = merged.organization
-        and runs.project_id = merged.project_id
-        and runs.source_version = merged.source_commit
-        and runs.source_branch = merged.source_ref
-        and runs.repository_id = coalesce(merged.fork_repository_id, merged.repository_id)
+        on runs.organization = branch_runs.organization
+        and runs.run_id = branch_runs.run_id
         and runs.known_id is null
 ),
 -- one row per merged pull request and run
