@@ -59,7 +59,7 @@ select
     evaluations.leg,
     evaluations.reason_code,
     case when evaluations.reason_code = 'EVALUATION_APPROVED' then 'RUN_EXPIRED' else '' end as flags,
-    'evaluation' as what, evaluations.name, evaluations.build_id as id, evaluations.status as result,
+    'evaluation' as what, cast(evaluations.name as varchar) as name, evaluations.build_id as id, cast(evaluations.status as varchar) as result,
     evaluations.completed_at as at, cast(null as varchar) as url
 from proven_evaluations as evaluations
 cross join profiles

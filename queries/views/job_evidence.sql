@@ -96,7 +96,7 @@ grouped_runs as (
         organization, pull_request_id, merged_at, profile, kind, solution_index, pipeline_id,
         array_agg(named_struct(
             'step', step, 'judged_at', judged_at, 'run_id', run_id, 'reason_code', reason_code,
-            'name', concat_ws('/', name, path), 'link', link, 'is_rerun_after_merge', is_rerun_after_merge, 'url', url
+            'name', cast(concat_ws('/', name, path) as varchar), 'link', link, 'is_rerun_after_merge', is_rerun_after_merge, 'url', url
         )) as runs,
         count(*) as run_count
     from proven_runs

@@ -1,14 +1,14 @@
 -- id: latest_check_results
 -- title: The verdicts that stand
--- grain: one row per profile, check and resource: its latest verdict; what left the population has no row
+-- grain: one row per profile, check and resource (a repository and its successor of the same name are two): its latest verdict; what left the population has no row
 -- reads: check_results
 
 with
--- one row per profile, check and resource: when its verdict last changed
+-- one row per profile, check and resource of a repository: when its verdict last changed
 latest as (
-    select organization, profile, check_id, resource, max(checked_at) as checked_at
+    select organization, profile, check_id, resource, repository_id, max(checked_at) as checked_at
     from check_results
-    group by organization, profile, check_id, resource
+    group by organization, profile, check_id, resource, repository_id
 )
 select
     results.organization,
@@ -35,5 +35,6 @@ join latest
     and latest.profile = results.profile
     and latest.check_id = results.check_id
     and latest.resource = results.resource
+    and latest.repository_id is not distinct from results.repository_id
     and latest.checked_at = results.checked_at
 where results.status <> 'withdrawn'

@@ -39,19 +39,28 @@ identified_runs as (
         on runs.organization = evaluated_runs.organization
         and runs.run_id = evaluated_runs.run_id
 ),
--- one row per run that a pull request names or that built its final commit on its branch
+-- one row per run without a number and pull request whose final commit it built on its branch
+branch_runs as (
+    select runs.organization, runs.run_id, merged.pull_request_id
+    from runs
+    join merged_pull_requests as merged
+        on merged.organization = runs.organization
+        and merged.project_id = runs.project_id
+        and merged.source_commit = runs.source_version
+        and merged.source_ref = runs.source_branch
+        and coalesce(merged.fork_repository_id, merged.repository_id) = runs.repository_id
+    where runs.pull_request_id is null
+),
+-- one row per run, and pull request that it was linked to
 linked_runs as (
     select
         runs.*,
         runs.known_id is null as is_linked_by_branch,
-        coalesce(runs.known_id, merged.pull_request_id) as linked_id
-    from merged_pull_requests as merged
+        coalesce(runs.known_id, branch_runs.pull_request_id) as linked_id
+    from branch_runs
     right join identified_runs as runs
-        on runs.organization = merged.organization
-        and runs.project_id = merged.project_id
-        and runs.source_version = merged.source_commit
-        and runs.source_branch = merged.source_ref
-        and runs.repository_id = coalesce(merged.fork_repository_id, merged.repository_id)
+        on runs.organization = branch_runs.organization
+        and runs.run_id = branch_runs.run_id
         and runs.known_id is null
 ),
 -- one row per merged pull request and run
@@ -81,19 +90,28 @@ placed_runs as (
         and runs.linked_id = final_code.pull_request_id
         and runs.project_id = final_code.project_id
 ),
--- one row per pull request and run, with its last finish at or before the merge
-finished_runs as (
+-- one row per pull request and run, with its last finish at or before the merge among those that it no longer shows
+spanned_runs as (
     select
         placed_runs.*,
-        coalesce(spans.finished_at, case when placed_runs.finished_at <= placed_runs.merged_at then placed_runs.finished_at end) as counted_at,
-        case when spans.finished_at is null then placed_runs.result else spans.result end as counted_result,
-        spans.next_finished_at
+        spans.finished_at as earlier_at, spans.result as earlier_result, spans.next_finished_at,
+        -- the finish that the run shows now decides
+        coalesce(placed_runs.finished_at <= placed_runs.merged_at, false)
+            and (spans.finished_at is null or spans.finished_at < placed_runs.finished_at) as is_finish_current
     from run_finish_spans as spans
     right join placed_runs
         on placed_runs.organization = spans.organization
         and placed_runs.run_id = spans.run_id
         and placed_runs.merged_at >= spans.finished_at
         and (spans.next_finished_at is null or placed_runs.merged_at < spans.next_finished_at)
+),
+-- one row per pull request and run, with its last finish at or before the merge
+finished_runs as (
+    select
+        *,
+        case when is_finish_current then finished_at else earlier_at end as counted_at,
+        case when is_finish_current then result else earlier_result end as counted_result
+    from spanned_runs
 )
 select
     organization, project_id, target_repository_id as repository_id, linked_id as pull_request_id, merged_at,
@@ -101,7 +119,7 @@ select
     coalesce(pipeline_name, '') as run_name, coalesce(pipeline_folder, '') as run_folder,
     link, code, reason, url,
     counted_at as finished_at,
-    case when counted_at is not null then counted_result end as result,
+    counted_result as result,
     case when counted_at is null and finished_at > merged_at and approved_at <= merged_at then approved_at end as approved_at,
     finished_at as last_finished_at,
     counted_at is not null and coalesce(next_finished_at is not null or finished_at > merged_at, false) as is_rerun_after_merge,

@@ -18,11 +18,11 @@ select
     solutions.repository_id,
     solutions.kind,
     solutions.solution_index,
-    solutions.solution,
-    solutions.selector,
+    cast(solutions.solution as varchar) as solution,
+    cast(solutions.selector as varchar) as selector,
     solutions.pattern,
     solutions.paths_json,
-    settings.require,
+    cast(settings.require as varchar) as require,
     -- a plain name fits pipelines in two folders
     shared_names.name is not null as is_ambiguous
 from solutions_in_force as solutions

@@ -40,7 +40,7 @@ grouped_statuses as (
     select
         organization, pull_request_id, merged_at, kind, solution_index, genre, name,
         array_agg(named_struct(
-            'step', step, 'created_at', created_at, 'status_id', status_id, 'state', state, 'url', target_url
+            'step', step, 'created_at', created_at, 'status_id', status_id, 'state', cast(state as varchar), 'url', cast(target_url as varchar)
         )) as statuses,
         count(*) as status_count
     from placed_statuses
@@ -72,7 +72,7 @@ select
     'status' as leg,
     statuses.reason_code,
     '' as flags,
-    'status' as what, concat(statuses.genre, case when statuses.genre <> '' then '/' else '' end, statuses.name) as name,
+    'status' as what, cast(concat(statuses.genre, case when statuses.genre <> '' then '/' else '' end, statuses.name) as varchar) as name,
     statuses.chosen['status_id'] as id, statuses.chosen['state'] as result,
     statuses.chosen['created_at'] as at, statuses.chosen['url'] as url
 from proven_statuses as statuses

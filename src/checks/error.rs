@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
 
 use crate::hint::{Hint, nearest};
 
@@ -35,9 +37,10 @@ pub enum Error {
         place: String,
         /// What the query engine says, in one line.
         message: String,
-        /// The query engine's own error.
-        #[source]
-        source: Box<DataFusionError>,
+        /// The name that was probably meant.
+        meant: Option<String>,
+        /// The query engine's own error; not told as a cause, as the message says the same.
+        engine: Box<DataFusionError>,
     },
     /// Views that read each other in a circle.
     #[error("views read each other in a circle: {}", ids.join(" -> "))]
@@ -75,6 +78,14 @@ pub enum Error {
         name: String,
         /// What is wrong.
         problem: String,
+    },
+    /// A parameter was given that no check declares.
+    #[error("no check that runs declares a parameter `{name}`")]
+    NoParam {
+        /// What was given.
+        name: String,
+        /// What can be given.
+        known: Vec<String>,
     },
     /// The rows of a check break the contract of checks.
     #[error("{file}: {problem}")]
@@ -136,21 +147,20 @@ impl Error {
         if let Self::Lake { source, .. } = self {
             return source.is_transient();
         }
-        matches!(
-            self,
-            Self::Query { source, .. } | Self::Engine { source, .. }
-                if matches!(source.find_root(), DataFusionError::ObjectStore(_) | DataFusionError::IoError(_))
-        )
+        let (Self::Query { engine, .. } | Self::Engine { source: engine, .. }) = self else {
+            return false;
+        };
+        matches!(engine.find_root(), DataFusionError::ObjectStore(_) | DataFusionError::IoError(_))
     }
 
     /// Wraps an error of the query engine, with the line that its diagnostic or its parser names.
     pub(crate) fn query(file: &str, source: DataFusionError) -> Self {
-        let message = one_line(&source);
-        let place = match line_of(&source, &message) {
+        let (message, meant) = told(&source);
+        let place = match line_of(&source) {
             Some(line) => format!("{file}:{line}"),
             None => file.to_owned(),
         };
-        Self::Query { place, message, source: Box::new(source) }
+        Self::Query { place, message, meant, engine: Box::new(source) }
     }
 
     pub(crate) fn lake(doing: &'static str) -> impl FnOnce(crate::lake::Error) -> Self {
@@ -173,9 +183,14 @@ impl Hint for Error {
             Self::Rule { .. } | Self::Contract { .. } => {
                 vec!["README.md says what a query must return and may read".to_owned()]
             }
+            Self::Query { meant: Some(meant), .. } => vec![format!("did you mean `{meant}`?")],
             Self::Query { .. } => vec![
                 "`adolake tables` lists tables and columns, `adolake sql` tries a query".to_owned(),
             ],
+            Self::NoParam { known, .. } if known.is_empty() => {
+                vec!["a check declares what it takes in the `params` of its header".to_owned()]
+            }
+            Self::NoParam { known, .. } => vec![format!("known are {}", known.join(", "))],
             Self::Circle { .. } => vec!["take one of the views out of the other's `from`".to_owned()],
             Self::Folder { .. } | Self::NoQueries { .. } => vec![
                 "`--queries` takes a folder laid out as `queries/` in the source: `checks/` and `views/`"
@@ -184,7 +199,7 @@ impl Hint for Error {
             Self::NoCheck { id, known } => {
                 let near = nearest(id, known.iter().map(String::as_str));
                 let mut hints: Vec<String> =
-                    near.map(|other| format!("did you mean `{other}`")).into_iter().collect();
+                    near.map(|other| format!("did you mean `{other}`?")).into_iter().collect();
                 hints.push(format!("checks are {}", known.join(", ")));
                 hints
             }
@@ -200,22 +215,47 @@ impl Hint for Error {
     }
 }
 
-/// The message of the innermost error, without the engine's prefixes, on one line.
-fn one_line(error: &DataFusionError) -> String {
-    let root = error.find_root();
-    let text = root.strip_backtrace();
-    let text = text
-        .trim_start_matches("SQL error: ")
-        .trim_start_matches("Error during planning: ")
-        .trim_start_matches("Schema error: ");
+/// What the innermost error says, on one line and without the engine's prefixes, and the name probably meant.
+fn told(error: &DataFusionError) -> (String, Option<String>) {
+    match error.find_root() {
+        DataFusionError::SchemaError(error, _)
+            if let SchemaError::FieldNotFound { field, valid_fields } = &**error =>
+        {
+            let names = valid_fields.iter().map(|column| column.name.as_str());
+            let meant = nearest(&field.name, names).map(str::to_owned);
+            (format!("there is no column `{}`", field.flat_name()), meant)
+        }
+        DataFusionError::SQL(error, _)
+            if let ParserError::ParserError(text) | ParserError::TokenizerError(text) =
+                &**error =>
+        {
+            (one_line(text), None)
+        }
+        root => {
+            let text = one_line(&root.strip_backtrace());
+            let prefixes = ["Error during planning: ", "Schema error: ", "Execution error: "];
+            let text = prefixes.iter().fold(text.as_str(), |text, p| text.trim_start_matches(p));
+            match text.split_once(" Did you mean '") {
+                Some((problem, meant)) => {
+                    let meant = meant.trim_end_matches(['?', '\'']).to_owned();
+                    (problem.trim_end_matches('.').to_owned(), Some(meant))
+                }
+                None => (text.trim_end_matches('.').to_owned(), None),
+            }
+        }
+    }
+}
+
+fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The line that the diagnostic names, else the one in the parser's `at Line: 3, Column: 5`.
-fn line_of(error: &DataFusionError, message: &str) -> Option<u64> {
+fn line_of(error: &DataFusionError) -> Option<u64> {
     if let Some(span) = error.diagnostic().and_then(|diagnostic| diagnostic.span) {
         return Some(span.start.line);
     }
-    let (_, after) = message.split_once("Line: ")?;
+    let text = error.find_root().to_string();
+    let (_, after) = text.split_once("Line: ")?;
     after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

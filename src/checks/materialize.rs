@@ -1,8 +1,9 @@
-//! Answers the views that some checks need, each once, and holds the rows in memory.
+//! Answers the views that several others read, each once, and holds the rows in memory.
 //!
 //! The query engine puts the plan of a view (and of each `with` part) in every place that names it, so views on views
 //! would be planned and answered many times over. Views take no parameters, so one answer serves every check and
-//! profile of a run.
+//! profile of a run. A view that a single other one reads, or only checks, stays a plan: then the profile and the kind
+//! of a check reach into it, and its rows are never held as a whole.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::dataframe::DataFrame;
-use datafusion::datasource::MemTable;
+use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::error::DataFusionError;
 use datafusion::physical_plan::collect_partitioned;
 use datafusion::prelude::SessionContext;
@@ -20,7 +21,7 @@ use super::catalog::{Queries, Query};
 use super::error::Error;
 use super::views::plan;
 
-/// Answers every view that the checks need, directly or through other views, and registers the rows under its id.
+/// Registers every view that the checks need, directly or through other views: as rows where several views read it.
 ///
 /// # Errors
 /// Fails when a view cannot be planned or run, naming its file.
@@ -30,8 +31,17 @@ pub async fn materialize(
     checks: &[&Query],
 ) -> Result<(), Error> {
     let needed = needed(queries, checks);
-    for view in queries.views().iter().filter(|view| needed.contains(view.id())) {
+    let needed: Vec<&Query> =
+        queries.views().iter().filter(|view| needed.contains(view.id())).collect();
+    for view in &needed {
         let failed = |source| Error::query(&view.file, source);
+        let is_read = |reader: &&&Query| reader.header.reads.iter().any(|read| read == view.id());
+        if needed.iter().filter(is_read).count() < 2 {
+            let provider = ViewTable::new(plan(context, view).await?, Some(view.text.clone()));
+            context.deregister_table(view.id()).map_err(failed)?;
+            context.register_table(view.id(), Arc::new(provider)).map_err(failed)?;
+            continue;
+        }
         let frame = DataFrame::new(context.state(), plan(context, view).await?);
         let plan = frame.create_physical_plan().await.map_err(failed)?;
         let schema = nullable(&plan.schema());

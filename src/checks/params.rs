@@ -1,6 +1,6 @@
 //! Values for the parameters that checks declare.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use datafusion::scalar::ScalarValue;
@@ -62,14 +62,17 @@ impl Parameters {
 
     /// Fails when a given parameter is declared by none of the checks.
     pub(crate) fn demand_declared(&self, checks: &[&Query]) -> Result<(), Error> {
-        let is_declared = |name: &String| {
-            checks.iter().any(|check| check.header.params.iter().any(|param| param.name == *name))
-        };
-        match self.given.keys().find(|name| !is_declared(name)) {
+        let declared: BTreeSet<&String> = checks
+            .iter()
+            .flat_map(|check| &check.header.params)
+            .map(|param| &param.name)
+            .filter(|name| !self.built_in.contains_key(name.as_str()))
+            .collect();
+        match self.given.keys().find(|name| !declared.contains(name)) {
             None => Ok(()),
             Some(name) => {
-                let problem = "no check that runs declares it".to_owned();
-                Err(Error::Param { name: name.clone(), problem })
+                let known = declared.into_iter().cloned().collect();
+                Err(Error::NoParam { name: name.clone(), known })
             }
         }
     }

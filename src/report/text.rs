@@ -18,15 +18,15 @@ pub struct TextOptions {
     pub width: usize,
     /// Whether to colour; words and symbols say everything without.
     pub color: bool,
-    /// How many failures to list per repository.
-    pub per_repository: usize,
+    /// How many failures to list per repository, check and reason.
+    pub per_reason: usize,
     /// How many repositories to list failures of.
     pub repositories: usize,
 }
 
 impl Default for TextOptions {
     fn default() -> Self {
-        Self { width: 100, color: false, per_repository: 5, repositories: 10 }
+        Self { width: 100, color: false, per_reason: 3, repositories: 10 }
     }
 }
 
@@ -58,7 +58,7 @@ pub(super) fn write(run: &CheckRun, options: &TextOptions, out: &mut dyn Write) 
         page.check(run, findings, &mut text);
     }
     text.push('\n');
-    page.listing(run, Status::Fail, &mut text);
+    page.failures(run, &mut text);
     page.unknowns(run, &mut text);
     page.notes(run, &mut text);
     text.push_str(&done(&run.counts()));
@@ -94,12 +94,11 @@ impl Page<'_> {
             Some(at) => format!("data as of {}", at.format("%Y-%m-%d %H:%M UTC")),
             None => "no data yet".to_owned(),
         };
-        let line = format!(
-            "{}  ·  profile {}  ·  {period}  ·  {data}",
-            self.paint(Style::new().bold(), &organizations),
-            run.profile.as_str(),
-        );
-        let _ = writeln!(text, "{line}\n");
+        let rest = format!("profile {}  ·  {period}  ·  {data}", run.profile.as_str());
+        let is_short = organizations.width() + rest.width() + 5 <= self.options.width;
+        let between = if is_short { "  ·  " } else { "\n" };
+        let organizations = self.paint(Style::new().bold(), &organizations);
+        let _ = writeln!(text, "{organizations}{between}{rest}\n");
     }
 
     /// Title, id, bar and counts of a check.
@@ -108,9 +107,10 @@ impl Page<'_> {
         let bold = Style::new().bold();
         let dim = Style::new().dimmed();
         let id = findings.check_id();
-        let room = self.options.width.saturating_sub(id.width() + 2).max(20);
-        let title = cut(title, room);
-        let _ = writeln!(text, "{}  {}", self.paint(bold, &title), self.paint(dim, id));
+        let is_short = title.width() + id.width() + 2 <= self.options.width;
+        let between = if is_short { "  " } else { "\n" };
+        let title = cut(title, self.options.width);
+        let _ = writeln!(text, "{}{between}{}", self.paint(bold, &title), self.paint(dim, id));
         let counts = findings.counts();
         if counts.total() == 0 {
             let _ = writeln!(text, "  nothing to judge");
@@ -135,74 +135,84 @@ impl Page<'_> {
         let _ = writeln!(text, "  {bar}{legend}");
     }
 
-    /// The findings of a status, grouped by repository.
-    fn listing(&self, run: &CheckRun, status: Status, text: &mut String) {
-        let mut groups: BTreeMap<String, Group<'_>> = BTreeMap::new();
+    /// What failed, by repository, then by check and reason, with examples.
+    fn failures(&self, run: &CheckRun, text: &mut String) {
+        let mut repositories: BTreeMap<String, Repository<'_>> = BTreeMap::new();
         for finding in run.findings.iter().flat_map(Findings::iter) {
-            if finding.status == status {
-                let group = groups.entry(repository(&finding)).or_default();
+            if finding.status == Status::Fail {
+                let repository = repositories.entry(repository(&finding)).or_default();
+                repository.count += 1;
+                let key = (finding.check_id, finding.reason_code);
+                let group = repository.groups.entry(key).or_default();
                 group.count += 1;
-                if group.shown.len() < self.options.per_repository {
+                if group.shown.len() < self.options.per_reason {
                     group.shown.push(finding);
                 }
             }
         }
-        if groups.is_empty() {
+        if repositories.is_empty() {
             return;
         }
-        let total: usize = groups.values().map(|group| group.count).sum();
-        let in_all = groups.len();
-        let heading =
-            format!("Failed: {total} in {in_all} {}", plural(in_all, "repository", "repositories"));
-        let _ = writeln!(text, "{}\n", self.paint(Style::new().bold(), &heading));
-        let mut hidden = 0;
-        for (index, (name, group)) in groups.iter().enumerate() {
-            if index >= self.options.repositories {
-                hidden += group.count;
-                continue;
+        let bold = Style::new().bold();
+        let total: usize = repositories.values().map(|repository| repository.count).sum();
+        let in_all = repositories.len();
+        let word = plural(in_all, "repository", "repositories");
+        let _ = writeln!(
+            text,
+            "{}\n",
+            self.paint(bold, &format!("Failed: {total} in {in_all} {word}"))
+        );
+        let mut shown = 0;
+        for (name, repository) in repositories.iter().take(self.options.repositories) {
+            let _ = writeln!(text, "{} ({})", self.paint(bold, &plain(name)), repository.count);
+            for ((check_id, code), group) in &repository.groups {
+                shown += group.shown.len();
+                self.group(check_id, code, group, text);
             }
-            let count = format!("({})", group.count);
-            let _ = writeln!(text, "{} {count}", self.paint(Style::new().bold(), &plain(name)));
-            for finding in &group.shown {
-                self.finding(finding, text);
-            }
-            let more = group.count - group.shown.len();
-            if more > 0 {
-                let _ = writeln!(text, "  … {more} more in this repository");
-            }
-            hidden += more;
         }
         if in_all > self.options.repositories {
+            let more = in_all - self.options.repositories;
             let _ =
-                writeln!(text, "… and {} more repositories", in_all - self.options.repositories);
+                writeln!(text, "… and {more} more {}", plural(more, "repository", "repositories"));
         }
-        if hidden > 0 {
-            let _ = writeln!(text, "\n{hidden} more; all of them: adolake check --format csv");
+        if total > shown {
+            let more = total - shown;
+            let _ =
+                writeln!(text, "\n{more} more; all of them: adolake check --no-store --format csv");
         }
         text.push('\n');
     }
 
-    fn finding(&self, finding: &Finding<'_>, text: &mut String) {
+    /// One reason of one check in a repository: the sentence once, then where.
+    fn group(&self, check_id: &str, code: &str, group: &Group<'_>, text: &mut String) {
         let width = self.options.width;
-        let look = look(finding.status);
-        let symbol = self.colored(finding.status, &look.symbol.to_string());
-        let what = match (finding.pull_request_id, finding.branch) {
-            (Some(number), _) => {
-                format!("!{number} {}", plain(finding.subject.unwrap_or_default()))
+        let symbol = self.colored(Status::Fail, &look(Status::Fail).symbol.to_string());
+        let times = if group.count > 1 { format!("  ×{}", group.count) } else { String::new() };
+        let code = self.colored(Status::Fail, code);
+        let _ = writeln!(text, "  {symbol} {code}  {check_id}{times}");
+        let mut told = "";
+        for finding in &group.shown {
+            if finding.reason != told {
+                told = finding.reason;
+                for line in wrap(&plain(told), width.saturating_sub(4).max(20)) {
+                    let _ = writeln!(text, "    {line}");
+                }
             }
-            (None, Some(branch)) => format!("branch {}", plain(branch)),
-            (None, None) => "whole repository".to_owned(),
-        };
-        let code = self.colored(finding.status, finding.reason_code);
-        let room = width.saturating_sub(finding.reason_code.width() + 6).max(20);
-        let _ = writeln!(text, "  {symbol} {code}  {}", cut(what.trim_end(), room));
-        let dim = Style::new().dimmed();
-        let reason = format!("{}: {}", finding.check_id, plain(finding.reason));
-        for line in wrap(&reason, width.saturating_sub(4).max(20)) {
-            let _ = writeln!(text, "    {line}");
+            let what = match (finding.pull_request_id, finding.branch) {
+                (Some(number), _) => {
+                    format!("!{number} {}", plain(finding.subject.unwrap_or_default()))
+                }
+                (None, Some(branch)) => format!("branch {}", plain(branch)),
+                (None, None) => "the whole repository".to_owned(),
+            };
+            let _ =
+                writeln!(text, "    - {}", cut(what.trim_end(), width.saturating_sub(6).max(20)));
+            if let Some(url) = finding.resource_url.filter(|url| !url.is_empty()) {
+                let _ = writeln!(text, "      {}", self.paint(Style::new().dimmed(), &plain(url)));
+            }
         }
-        if let Some(url) = finding.resource_url.filter(|url| !url.is_empty()) {
-            let _ = writeln!(text, "    {}", self.paint(dim, &plain(url)));
+        if group.count > group.shown.len() {
+            let _ = writeln!(text, "    … {} more", group.count - group.shown.len());
         }
     }
 
@@ -258,6 +268,14 @@ impl Page<'_> {
     }
 }
 
+/// What failed in a repository, by check and reason.
+#[derive(Default)]
+struct Repository<'a> {
+    count: usize,
+    groups: BTreeMap<(&'a str, &'a str), Group<'a>>,
+}
+
+/// What failed for one reason: how often, and the first ones.
 #[derive(Default)]
 struct Group<'a> {
     count: usize,

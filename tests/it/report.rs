@@ -22,7 +22,7 @@ async fn the_summary_reads_well() {
     let mut run = run().await;
     let plain = written(&run, Format::Text, &TextOptions::default());
     insta::assert_snapshot!("text", plain);
-    let narrow = TextOptions { width: 60, per_repository: 1, ..TextOptions::default() };
+    let narrow = TextOptions { width: 60, per_reason: 1, ..TextOptions::default() };
     run.differences = vec!["contoso/payments/api branch `main` in 2026-03: listed 5".to_owned()];
     run.warnings = vec!["repository `x` can no longer be seen".to_owned()];
     run.out_of_scope = 2;
