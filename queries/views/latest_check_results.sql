@@ -35,6 +35,6 @@ join latest
     and latest.profile = results.profile
     and latest.check_id = results.check_id
     and latest.resource = results.resource
-    and latest.repository_id is not distinct from results.repository_id
+    and (latest.repository_id is not distinct from results.repository_id)
     and latest.checked_at = results.checked_at
 where results.status <> 'withdrawn'

@@ -237,7 +237,7 @@ TBLPROPERTIES ('adolake.write' = 'merge', 'adolake.keep-when-null' = 'name')
         assert_eq!(complaint("'merge'", "'upsert'"), "things.sql:1: unknown write mode `upsert`");
         assert_eq!(complaint("thing_id)", "thing)"), "things.sql:1: there is no column `thing`");
         assert_eq!(
-            complaint("CREATE TABLE", "CREATE EXTERNAL TABLE"),
+            complaint("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"),
             "things.sql:1: holds a clause that tables here do not have"
         );
         assert!(

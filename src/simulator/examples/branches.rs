@@ -239,7 +239,7 @@ fn pushes(book: &mut Book<'_>) {
     expect(book, "pushed-before-start-date", "pass");
     let branch = book.branch("release/pushed-commit-of-pull-request");
     book.push(branch, -8, PushKind::Direct, Some(merged));
-    expect(book, "pushed-commit-of-pull-request", "pass");
+    expect(book, "pushed-commit-of-pull-request", "fail");
     let branch = book.branch("release/created-lately");
     book.world.repositories[index].branches[branch].created = book.world.start.plus(-20 * DAY);
     expect(book, "created-lately", "pass");
