@@ -23,6 +23,16 @@ pub(crate) struct ProjectLists {
     pub(crate) abandoned: Vec<(Time, u32)>,
     /// Runs that are still there, by finish and id; those not finished at the end.
     pub(crate) runs: Vec<SeenRun>,
+    /// Ids of runs and their places in `runs`, in order of the ids.
+    places: Vec<(u32, u32)>,
+}
+
+impl ProjectLists {
+    /// The run with this id.
+    pub(crate) fn run(&self, id: u32) -> Option<&SeenRun> {
+        let index = self.places.binary_search_by_key(&id, |(own, _)| *own).ok()?;
+        self.runs.get(self.places[index].1 as usize)
+    }
 }
 
 /// Everything visible at an instant.
@@ -105,6 +115,9 @@ impl Snapshot {
         }
         for lists in &mut self.projects {
             lists.runs.sort_by_key(|seen| (seen.finish.unwrap_or(Time::NEVER), seen.run.id));
+            lists.places =
+                lists.runs.iter().zip(0..).map(|(seen, place)| (seen.run.id, place)).collect();
+            lists.places.sort_unstable();
         }
     }
 

@@ -178,7 +178,7 @@ async fn what_is_in_the_lake_is_what_the_organization_has() {
             "select count(*) from pipeline_runs where repository_type <> 'TfsGit' and pull_request_id is not null",
         ),
     ] {
-        let sql = sql.replace("merged_prs", "(select * from pull_requests p join repositories r using (repository_id) where p.status = 'completed' and not r.is_disabled and (target_ref = 'refs/heads/main' or target_ref like 'refs/heads/release/%'))");
+        let sql = sql.replace("merged_prs", "(select * from pull_requests p join repositories r using (repository_id) where p.status = 'completed' and not r.is_disabled and (target_ref = 'refs/heads/main' or target_ref like 'refs/heads/release/%' and target_ref not like 'refs/heads/release/%/%'))");
         assert_eq!(number(&lake, &sql).await, 0, "{what}");
     }
     for table in [

@@ -100,8 +100,7 @@ fn gone(id: &str) -> Answer {
 }
 
 fn find<'a>(context: &Context<'a>, project: usize, id: &str) -> Option<&'a SeenRun> {
-    let id: u32 = id.parse().ok()?;
-    context.snapshot.projects[project].runs.iter().find(|seen| seen.run.id == id)
+    context.snapshot.projects[project].run(id.parse().ok()?)
 }
 
 /// What a list of runs asks for.
