@@ -161,13 +161,13 @@ pub const ENDPOINTS: &[Field] = &[
         "graph",
         Kind::Url,
         "\"https://vssps.dev.azure.com/<name>\"",
-        "base address of users; none for another `core`",
+        "base address of users; with another `core`, that one",
     ),
     field(
         "profile",
         Kind::Url,
         "\"https://app.vssps.visualstudio.com\"",
-        "base address of the own profile; none for another `core`",
+        "base address of the own profile; with another `core`, that one",
     ),
     field("login", Kind::Url, "\"https://login.microsoftonline.com\"", "base address of sign-in"),
 ];

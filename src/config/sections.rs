@@ -122,8 +122,8 @@ impl Projects {
 
 /// Base addresses, none with a slash at its end.
 ///
-/// For another `core` than the cloud's, `graph` and `profile` are none unless they are given: a token is never sent
-/// to a host that was not named.
+/// With another `core` than the cloud's, `graph` and `profile` are none unless they are given: a token is never sent
+/// to a host that was not named, and a server of one's own answers for every area at one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
     /// Projects, code, builds and policies.

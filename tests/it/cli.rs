@@ -255,3 +255,35 @@ fn help_starts_fast() {
     // The promise is 30 ms for a release build; an unoptimized one on a busy machine gets more.
     assert!(best.as_millis() < 500, "{best:?}");
 }
+
+/// A config whose organization is on this machine, at a port where nobody listens.
+const NOBODY: &str = "\
+[[organization]]
+name = \"contoso\"
+auth = { kind = \"pat\", env = \"ADO_PAT\" }
+endpoints = { core = \"http://127.0.0.1:9/contoso\" }
+";
+
+#[test]
+fn sync_says_what_it_lacks() {
+    insta::assert_snapshot!(Adolake::new().run(&["sync"]).told(), @"");
+    insta::assert_snapshot!(Adolake::with_config(NOBODY).run(&["sync"]).told(), @"");
+    let other = NOBODY.replace("kind = \"pat\", env = \"ADO_PAT\"", "kind = \"azure-cli\"");
+    insta::assert_snapshot!(Adolake::with_config(&other).run(&["sync"]).told(), @"");
+    let adolake = Adolake::with_config(NOBODY).env("ADO_PAT", "abc");
+    insta::assert_snapshot!(adolake.run(&["sync", "--resource", "pull_request"]).told(), @"");
+    adolake.write("lake", "a file");
+    insta::assert_snapshot!(adolake.run(&["sync"]).told(), @"");
+    assert_eq!(adolake.read("lake"), "a file");
+}
+
+#[test]
+fn nothing_is_left_behind_where_nobody_answers() {
+    let adolake = Adolake::with_config(NOBODY).env("ADO_PAT", "abc");
+    let ended = adolake.run(&["sync", "--quiet"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.told());
+    assert!(ended.stderr.contains("cannot reach `http://127.0.0.1:9/contoso/"), "{}", ended.told());
+    assert!(ended.stderr.contains("hint: check the address"), "{}", ended.told());
+    assert!(!ended.stderr.contains("abc"), "{}", ended.told());
+    assert!(!adolake.path().join("lake").exists());
+}

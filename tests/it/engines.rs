@@ -23,7 +23,7 @@ for name in sorted(os.listdir(root)):
     protocol = table.protocol()
     assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2), (name, protocol)
     data = table.to_pyarrow_table()
-    assert duckdb.sql("select count(*) from data").fetchone()[0] == data.num_rows, name
+    assert duckdb.sql("select count(*) from data").fetchall()[0][0] == data.num_rows, name
     counts[name] = data.num_rows
 print(json.dumps(counts))
 "#;

@@ -20,9 +20,9 @@ fn with_lake(config: Option<&str>) -> Adolake {
     adolake
 }
 
-/// Replaces what changes from run to run.
+/// Replaces what changes from run to run, and shows what a terminal would obey.
 fn steady(text: &str) -> String {
-    let mut text = text.to_owned();
+    let mut text = text.replace('\u{1b}', "<ESC>").replace('\u{7}', "<BEL>");
     while let Some(end) = text.find(" ms\n") {
         let start = text[..end].rfind(' ').unwrap();
         text.replace_range(start + 1..end + 3, "[time]");
@@ -48,13 +48,13 @@ fn results_come_as_table_csv_json_and_lines() {
     --- stderr
     3 rows in [time]
     "#);
-    insta::assert_snapshot!(adolake.run(&["sql", "--format", "csv", query]).told(), @r#"
+    insta::assert_snapshot!(steady(&adolake.run(&["sql", "--format", "csv", query]).told()), @r#"
     exit 0
     --- stdout
     pull_request_id,title,closed_at
     1,Add invoices,
     2,"'=HYPERLINK(""http://evil"")",
-    3,"[2Jcleared
+    3,"<ESC>[2Jcleared<BEL>
     next line",
     "#);
     let json = adolake.run(&["sql", "--format", "json", query]).json();
@@ -243,4 +243,22 @@ fn secrets_of_the_lake_have_to_be_there() {
     error: the environment variable `STORAGE_KEY` for `lake.options.azure_storage_account_key` is not set
     hint: set it, for example `export STORAGE_KEY=…`, or name another variable in the config
     "#);
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_stop_a_query() {
+    let adolake = with_lake(Some(CONFIG));
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let mut child = adolake
+            .command(&["sql", "select count(*) from range(3000000) a cross join range(3000000) b where a.value * b.value = 7"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let killed =
+            std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
+    }
 }

@@ -10,12 +10,14 @@ use super::complete::Words;
 use super::explain::tables;
 use super::render::Format;
 use super::{answer, guard};
+use crate::checks::Queries;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{self, Failure};
 use crate::cli::output::{Style, paint};
 use crate::cli::{Context, signal};
 use crate::hint::nearest;
 use crate::lake::Session;
+use crate::schema::Catalog;
 
 const HELP: &str = "\
   SQL;        run it: SELECT, WITH, VALUES, EXPLAIN, SHOW, DESCRIBE
@@ -106,7 +108,7 @@ async fn respond(
         return Ok(());
     }
     if command == "\\d" || command == "\\dt" {
-        return Ok(context.output.print(&list(session, context))?);
+        return Ok(context.output.print(&list(session, context)?)?);
     }
     if let Some(table) = command.strip_prefix("\\d ") {
         return describe(session, table.trim(), context).await;
@@ -124,17 +126,30 @@ async fn respond(
     Ok(())
 }
 
-fn list(session: &Session, context: &Context) -> String {
+fn list(session: &Session, context: &Context) -> anyhow::Result<String> {
+    let catalog = Catalog::embedded()?;
+    let queries = Queries::embedded()?;
     let names = tables(&session.ctx);
     let width = names.iter().map(String::len).max().unwrap_or_default();
     let mut text = String::new();
     for name in names {
-        let kind =
-            if session.versions.contains_key(&name) { "table" } else { "view or empty table" };
+        let view = || {
+            queries
+                .views()
+                .iter()
+                .find(|view| view.id() == name)
+                .map(|view| view.header.title.as_str())
+        };
+        let about = catalog
+            .table(&name)
+            .map(|table| table.comment.as_str())
+            .or_else(view)
+            .unwrap_or_default();
         let padded = paint(context.output.colors_data(), Style::Strong, &format!("{name:width$}"));
-        text.push_str(&format!("{padded}  {kind}\n"));
+        text.push_str(format!("{padded}  {about}").trim_end());
+        text.push('\n');
     }
-    text
+    Ok(text)
 }
 
 async fn describe(session: &Session, table: &str, context: &Context) -> anyhow::Result<()> {
@@ -147,13 +162,19 @@ async fn describe(session: &Session, table: &str, context: &Context) -> anyhow::
         }
         .into());
     };
+    let catalog = Catalog::embedded()?;
+    let stored = catalog.table(table);
     let schema = provider.schema();
     let width = schema.fields().iter().map(|field| field.name().len()).max().unwrap_or_default();
     let mut text = String::new();
     for field in schema.fields() {
         let name =
             paint(context.output.colors_data(), Style::Strong, &format!("{:width$}", field.name()));
-        text.push_str(&format!("{name}  {}\n", kind(field.data_type())));
+        let about = stored
+            .and_then(|stored| Some(stored.columns[stored.index(field.name())?].comment.as_str()))
+            .unwrap_or_default();
+        text.push_str(format!("{name}  {:9}  {about}", kind(field.data_type())).trim_end());
+        text.push('\n');
     }
     Ok(context.output.print(&text)?)
 }
