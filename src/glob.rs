@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn many_stars_do_not_explode() {
-        assert!(!fit(&"*a".repeat(40), &"a".repeat(2000).replace("aaaa", "aaab").repeat(1)));
+        assert!(!fit(&"*a".repeat(40), &"a".repeat(2000).replace("aaaa", "aaab")));
         assert!(!fit(&format!("{}b", "**/".repeat(30)), &"a/".repeat(1000)));
     }
 

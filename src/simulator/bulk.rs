@@ -146,7 +146,7 @@ fn brief(random: &mut Random, created: Time, index: usize, repository: &Reposito
     let ticks = (hours.min(24.0 * 200.0) * HOUR as f64) as i64;
     let mut closed = created.plus(ticks + random.between(0, MINUTE));
     let of_day = closed.0.rem_euclid(DAY);
-    if of_day < 7 * HOUR || of_day > 19 * HOUR {
+    if !(7 * HOUR..=19 * HOUR).contains(&of_day) {
         closed = Time(closed.0 - of_day + if of_day < 7 * HOUR { 0 } else { DAY } + 8 * HOUR)
             .plus(random.between(0, 9 * HOUR));
     }
@@ -208,7 +208,7 @@ fn creations(seed: u64, start: Time, count: u64) -> Vec<Time> {
         let of_year = (first + offset) % 365;
         let mut random = Random::new(seed, 22, at.day().unsigned_abs());
         let calm = if at.is_weekend() { 0.06 } else { 1.0 };
-        let holiday = if of_year > 358 || of_year < 5 { 0.25 } else { 1.0 };
+        let holiday = if !(5..=358).contains(&of_year) { 0.25 } else { 1.0 };
         let growth = 0.7 + 0.6 * offset as f64 / HISTORY_DAYS as f64;
         calm * holiday * growth * (0.8 + 0.4 * random.unit())
     };

@@ -131,10 +131,9 @@ pub(crate) async fn inject(
     if faults.repeat_page_at.is_some_and(|at| number >= at)
         && is_further
         && injector.repeated.fetch_add(1, Ordering::Relaxed) == 0
+        && let Some(uri) = first_page(request.uri())
     {
-        if let Some(uri) = first_page(request.uri()) {
-            *request.uri_mut() = uri;
-        }
+        *request.uri_mut() = uri;
     }
     let answer = next.run(request).await;
     if is_now(faults.truncate_at) {

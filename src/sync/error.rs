@@ -13,7 +13,7 @@ pub enum Error {
         organization: String,
         /// Why.
         #[source]
-        source: extract::Error,
+        source: Box<extract::Error>,
     },
     /// The lake cannot be read or written.
     #[error("cannot {doing} table `{table}` of the lake")]
@@ -85,13 +85,12 @@ impl Hint for Error {
                 "check `projects` of the organization in the config, and `--project`".into(),
                 "check that the token may see the projects (Project and team, Read)".into(),
             ],
+            Self::Organization { source, .. } => source.hints(),
+            Self::Lake { source, .. } => source.hints(),
             // The causes bring hints of their own.
-            Self::Organization { .. }
-            | Self::Lake { .. }
-            | Self::Query { .. }
-            | Self::Schema { .. }
-            | Self::Broken { .. }
-            | Self::Stopped => Vec::new(),
+            Self::Query { .. } | Self::Schema { .. } | Self::Broken { .. } | Self::Stopped => {
+                Vec::new()
+            }
         }
     }
 }

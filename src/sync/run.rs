@@ -298,7 +298,7 @@ impl Run {
         if error.is_signed_out() {
             return Err(Error::Organization {
                 organization: self.organization().to_owned(),
-                source: error,
+                source: Box::new(error),
             });
         }
         Ok(error)

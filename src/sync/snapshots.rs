@@ -25,7 +25,10 @@ const RETENTION_DAYS: i64 = 7;
 /// Reads who is signed in, fixes the bounds of the run by the time of that answer, and reads projects and repositories.
 pub(super) async fn sign_in(run: &mut Run) -> Result<(), Error> {
     let organization = run.organization().to_owned();
-    let fatal = |source| Error::Organization { organization: organization.clone(), source };
+    let fatal = |source| Error::Organization {
+        organization: organization.clone(),
+        source: Box::new(source),
+    };
     let here = scope(run, Resource::Organizations);
     let signed_in = organizations::fetch(&run.metered(&here.meter)).await;
     let signed_in = match signed_in {

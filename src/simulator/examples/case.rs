@@ -152,7 +152,7 @@ impl Case {
     }
 
     /// The source branch is in a fork.
-    pub(super) fn from_fork(mut self) -> Case {
+    pub(super) fn forked(mut self) -> Case {
         self.from_fork = true;
         self
     }

@@ -20,7 +20,7 @@ pub(super) fn add(book: &mut Book<'_>) {
     book.add(book.case("into-release").into("release/1.0"));
     book.add(book.case("into-nested-release").into("release/a/b").out());
     book.add(book.case("reopened").pause(-2_000, -1_500));
-    book.add(book.case("from-fork").from_fork());
+    book.add(book.case("from-fork").forked());
     book.add(book.case("merged-externally").external());
     // The start date of the config file is this midnight.
     let expired = |case: super::case::Case| {

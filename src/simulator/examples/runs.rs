@@ -69,7 +69,7 @@ fn plain(book: &mut Book<'_>) {
                 .run(Pipe::Scan, |run| run.on_source().of(1).at(-1_000)),
             "NOT_RUN",
         ),
-        scan("run-in-fork").from_fork().run(Pipe::Scan, RunSpec::on_source),
+        scan("run-in-fork").forked().run(Pipe::Scan, RunSpec::on_source),
         no(scan("run-on-github").run(Pipe::Scan, RunSpec::on_github), "NOT_RUN"),
         scan("stage-rerun-succeeded")
             .run(Pipe::Scan, |run| run.result("failed").at(-200).again(-100, "succeeded")),

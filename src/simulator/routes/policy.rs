@@ -323,7 +323,7 @@ fn write_context(
 ) {
     let world = context.world;
     let (Some(definition), Some(index)) = (policy.definition, evaluation.run) else {
-        if policy.id % 2 == 0 {
+        if policy.id.is_multiple_of(2) {
             json.null("context");
         }
         return;
@@ -342,7 +342,7 @@ fn write_context(
         json.commit("lastMergeCommitId", world.seed, run.commit);
         json.commit("lastMergeSourceCommitId", world.seed, Commit::Source(view.life.id, source));
         json.commit("lastMergeTargetCommitId", world.seed, Commit::Base(view.life.id, iteration));
-        json.bool("buildIsNotCurrent", run.id % 5 == 0);
+        json.bool("buildIsNotCurrent", run.id.is_multiple_of(5));
         json.bool("isExpired", iteration < view.last() && source != view.source_iteration());
         match run.state(context.now).start {
             Some(at) => _ = json.time("buildStartedUtc", at),

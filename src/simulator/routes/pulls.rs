@@ -83,7 +83,7 @@ impl Search<'_> {
             }
         }
         let needs_life = self.source.is_some() || self.creator.is_some() || self.reviewer.is_some();
-        if !needs_life && !(is_scripted && self.target.is_some()) {
+        if !(needs_life || is_scripted && self.target.is_some()) {
             return true;
         }
         let life = world.life(position);
