@@ -265,19 +265,6 @@ endpoints = { core = \"http://127.0.0.1:9/contoso\" }
 ";
 
 #[test]
-fn sync_says_what_it_lacks() {
-    insta::assert_snapshot!(Adolake::new().run(&["sync"]).told(), @"");
-    insta::assert_snapshot!(Adolake::with_config(NOBODY).run(&["sync"]).told(), @"");
-    let other = NOBODY.replace("kind = \"pat\", env = \"ADO_PAT\"", "kind = \"azure-cli\"");
-    insta::assert_snapshot!(Adolake::with_config(&other).run(&["sync"]).told(), @"");
-    let adolake = Adolake::with_config(NOBODY).env("ADO_PAT", "abc");
-    insta::assert_snapshot!(adolake.run(&["sync", "--resource", "pull_request"]).told(), @"");
-    adolake.write("lake", "a file");
-    insta::assert_snapshot!(adolake.run(&["sync"]).told(), @"");
-    assert_eq!(adolake.read("lake"), "a file");
-}
-
-#[test]
 fn nothing_is_left_behind_where_nobody_answers() {
     let adolake = Adolake::with_config(NOBODY).env("ADO_PAT", "abc");
     let ended = adolake.run(&["sync", "--quiet"]);

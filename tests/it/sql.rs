@@ -244,21 +244,3 @@ fn secrets_of_the_lake_have_to_be_there() {
     hint: set it, for example `export STORAGE_KEY=…`, or name another variable in the config
     "#);
 }
-
-#[cfg(unix)]
-#[test]
-fn signals_stop_a_query() {
-    let adolake = with_lake(Some(CONFIG));
-    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
-        let mut child = adolake
-            .command(&["sql", "select count(*) from range(3000000) a cross join range(3000000) b where a.value * b.value = 7"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(std::time::Duration::from_secs(2));
-        let killed =
-            std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
-        assert!(killed.unwrap().success());
-        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
-    }
-}

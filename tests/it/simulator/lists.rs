@@ -66,7 +66,8 @@ async fn list_and_single_show_different_things() {
     let list = door
         .rows(&format!("{repository}/pullrequests?searchCriteria.status=completed&$top=1000"))
         .await;
-    let listed = list.iter().find(|row| row["pullRequestId"].to_string() == number).unwrap();
+    let listed =
+        list.iter().find(|row| row["pullRequestId"].as_i64() == number.parse().ok()).unwrap();
     let single = door.json(&path).await;
     assert_eq!(listed["labels"][0]["name"], "emergency");
     assert!(single.get("labels").is_none());
