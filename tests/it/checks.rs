@@ -320,3 +320,38 @@ async fn what_a_user_gets_wrong_is_told() {
     }
     insta::assert_snapshot!(told.join("\n"));
 }
+
+#[tokio::test]
+async fn a_look_back_judges_the_lake_as_it_was_and_keeps_no_verdicts() {
+    let lake = world::lake().await;
+    let then = chrono::Utc::now();
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let rejected = [
+        ("created_month", "2026-03"),
+        ("repository_id", "r1"),
+        ("pull_request_id", "1"),
+        ("thread_id", "12"),
+        ("voter_id", "ben"),
+        ("kind", "vote"),
+        ("vote", "-10"),
+        ("at", "2026-03-02T11:00:00Z"),
+        ("voter_unique_name", "ben@contoso.com"),
+        ("voter_descriptor", "aad.ben"),
+    ];
+    world::write(&lake, vec![world::row(lake.catalog(), "pull_request_votes", &rejected)]).await;
+    let ids = ["pull_request_approved".to_owned()];
+    let verdict = async |as_of| {
+        let request = checks::Request { checks: &ids, as_of, ..world::request() };
+        let run = run(&lake, &settings(), &request).await;
+        run.findings[0].iter().next().unwrap().status
+    };
+    assert_eq!(verdict(Some(then)).await, Status::Pass);
+    assert_eq!(ask(&lake, "select count(*) from check_results").await, ["0"]);
+    assert_eq!(ask(&lake, "select count(*) from check_runs").await, ["1"]);
+    assert_eq!(verdict(None).await, Status::Fail);
+    // Before the first table there was nothing.
+    let queries = Queries::embedded().unwrap();
+    let request = checks::Request { as_of: Some(world::at("2020-01-01")), ..world::request() };
+    let error = checks::run(&lake, &queries, &settings(), &request).await.unwrap_err();
+    assert_eq!(error.to_string(), "there is nothing to check yet: the lake is empty");
+}
