@@ -1,7 +1,7 @@
 //! The command line: which commands there are, what they are handed, and how they end.
 //!
 //! A command is one file: `cli/<name>.rs` with its `Args` (clap) and
-//! `pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit>`, one variant of [`Command`], and one line in
+//! `pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit>`, one variant of `Command`, and one line in
 //! `Command::run`. A command prints data through [`Context::output`] to stdout and all else to stderr, and returns an
 //! error or an [`Exit`]; errors of the stages are shown with their causes and hints by [`failure`].
 
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::exit::Exit;
 use self::output::{Output, When};
-use self::signal::OnSignal;
+use self::signal::{OnSignal, Signals};
 use crate::config::{Config, Environment, Error, Loader, env};
 
 /// An evidence lake for Azure DevOps: incremental extraction into Delta tables, and SQL checks that show their evidence
@@ -127,7 +127,7 @@ impl Command {
     /// Tells what becomes of the command when SIGINT or SIGTERM comes.
     fn on_signal(&self) -> OnSignal {
         match self {
-            Self::Sql(_) => OnSignal::Own,
+            Self::Sql(args) if args.opens_shell() => OnSignal::Own,
             Self::Sync(_) => OnSignal::EndInOrder,
             _ => OnSignal::Drop,
         }
@@ -143,6 +143,8 @@ pub struct Context {
     pub output: Output,
     /// Cancelled by SIGINT and SIGTERM.
     pub shutdown: CancellationToken,
+    /// SIGINT and SIGTERM as they come.
+    pub signals: Signals,
 }
 
 impl Context {
@@ -187,6 +189,7 @@ pub fn main() -> Exit {
         loader: Loader { file: global.config, folder, environment },
         output,
         shutdown: CancellationToken::new(),
+        signals: Signals::new(),
     };
     let result = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -91,7 +91,7 @@ pub(super) fn classify(
         .unwrap_or("no content type");
     let is_page = content_type.contains("html") || first_sign(&body) == Some(b'<');
     let signed_out = |what: String| {
-        let reason = header(headers, "x-tfs-serviceerror").unwrap_or(what);
+        let reason = service_error(headers).unwrap_or(what);
         Failure::SignedOut(Error::SignedOut { address: address(), reason })
     };
     match status {
@@ -117,7 +117,7 @@ pub(super) fn classify(
     }
     let complaint: Complaint = serde_json::from_slice(&body).unwrap_or_default();
     let type_key = complaint.type_key.unwrap_or_default();
-    let message = header(headers, "x-tfs-serviceerror")
+    let message = service_error(headers)
         .or_else(|| complaint.message.map(|message| tame(&message)))
         .filter(|message| !message.is_empty())
         .unwrap_or_else(|| format!("status {status}"));
@@ -164,6 +164,17 @@ pub(super) async fn read_body(
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get(name)?;
     Some(tame(&String::from_utf8_lossy(value.as_bytes()))).filter(|text| !text.is_empty())
+}
+
+/// The real reason of a refusal, which the service writes as in a form: `Access+Denied%3a+…`.
+fn service_error(headers: &HeaderMap) -> Option<String> {
+    let text = header(headers, "x-tfs-serviceerror")?;
+    if text.contains(' ') {
+        return Some(text);
+    }
+    let spaced = text.replace('+', " ");
+    let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy();
+    Some(tame(&decoded))
 }
 
 /// Text of the service made safe for one line: no control characters, not too long.

@@ -1,7 +1,7 @@
 //! The answers of Azure DevOps as types: tolerant of what is absent, strict about what is there.
 //!
 //! Every field may be absent or null. Enumerations stay text, since undeclared values occur. Unknown fields are
-//! ignored. Dates, numbers, flags and GUIDs are read by the functions of [`tolerant`]. What a row cannot do without
+//! ignored. Dates, numbers, flags and GUIDs are read by the functions of `tolerant`. What a row cannot do without
 //! is demanded where rows are made, not here.
 
 mod account;

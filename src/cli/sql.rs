@@ -10,18 +10,20 @@ use std::io::{self, IsTerminal as _, Read as _, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use futures::StreamExt as _;
 
 use self::render::{Format, Look, Sink, sink};
+use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::lake::{self, Views};
 use super::output::{Exports, write_file};
 use super::progress::{counted, seconds};
-use super::{Context, signal};
 use crate::schema::Catalog;
 
 /// Arguments.
@@ -45,6 +47,13 @@ pub(super) struct Args {
     format: Format,
     #[command(flatten)]
     exports: Exports,
+}
+
+impl Args {
+    /// Tells whether a shell is opened; it listens for signals itself.
+    pub(super) fn opens_shell(&self) -> bool {
+        self.query.is_none() && self.file.is_none() && io::stdin().is_terminal()
+    }
 }
 
 /// Answers the query, or opens the shell.
@@ -75,19 +84,13 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         return Err(Failure::user("`--export` takes a single statement").into());
     }
     let session = lake::session(context, Views::of(&statements, &Catalog::embedded()?)).await?;
-    let answers = async {
-        for statement in statements {
-            let answer = answer(&session.ctx, statement, args.format, &exports, context).await?;
-            if args.format == Format::Table {
-                context.output.say(&answer.to_string());
-            }
+    for statement in statements {
+        let answer = answer(&session.ctx, statement, args.format, &exports, context).await?;
+        if args.format == Format::Table {
+            context.output.say(&answer.to_string());
         }
-        Ok(Exit::CLEAN)
-    };
-    tokio::select! {
-        result = answers => result,
-        exit = signal::received() => Ok(exit),
     }
+    Ok(Exit::CLEAN)
 }
 
 /// The SQL of the arguments or of stdin; none = open the shell.
@@ -109,7 +112,7 @@ fn text(args: &Args) -> anyhow::Result<Option<String>> {
             })?;
             Ok(Some(text))
         }
-        (None, None) if io::stdin().is_terminal() => Ok(None),
+        (None, None) if args.opens_shell() => Ok(None),
         (None, None) => from_stdin(),
     }
 }
@@ -128,6 +131,22 @@ impl std::fmt::Display for Answer {
         };
         write!(f, "{} in {took}", counted(self.rows, "row"))
     }
+}
+
+/// Computes a stream on a task of its own, so that whoever waits for it hears signals meanwhile.
+fn apart(mut rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let mut builder = RecordBatchReceiverStreamBuilder::new(schema, 2);
+    let send = builder.tx();
+    builder.spawn(async move {
+        while let Some(batch) = rows.next().await {
+            if send.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    builder.build()
 }
 
 /// Runs one statement and writes its rows to stdout and to files; files are complete or not there.
@@ -152,7 +171,7 @@ async fn answer(
     };
     let schema = physical.schema();
     let mut rows = match execute_stream(physical, session.task_ctx()) {
-        Ok(rows) => rows,
+        Ok(rows) => apart(rows),
         Err(error) => return Err(explained(error).await.into()),
     };
     let look = Look {

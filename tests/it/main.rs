@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod ado;
+mod bad_input;
 mod checks;
 mod cli;
 mod config;

@@ -1,5 +1,6 @@
 //! `adolake sql` through the built binary, on a small lake with hostile titles.
 
+use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
 
@@ -243,4 +244,32 @@ fn secrets_of_the_lake_have_to_be_there() {
     error: the environment variable `STORAGE_KEY` for `lake.options.azure_storage_account_key` is not set
     hint: set it, for example `export STORAGE_KEY=…`, or name another variable in the config
     "#);
+}
+
+/// Processor time that a process has used, in ticks of the system.
+#[cfg(target_os = "linux")]
+fn ticks(process: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_stop_a_query_that_computes() {
+    let adolake = with_lake(Some(CONFIG));
+    let endless = "select count(*) from generate_series(1, 3000000) a cross join generate_series(1, 3000000) b \
+                   where a.value * b.value = 7";
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let mut child = adolake.command(&["sql", endless]).stdout(Stdio::piped()).spawn().unwrap();
+        // It answers in far less than this, so it computes by then.
+        while ticks(child.id()) < 150 {
+            assert!(child.try_wait().unwrap().is_none(), "the query ended by itself");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let killed =
+            std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
+    }
 }

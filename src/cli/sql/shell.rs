@@ -11,10 +11,10 @@ use super::explain::tables;
 use super::render::Format;
 use super::{answer, guard};
 use crate::checks::Queries;
+use crate::cli::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{self, Failure};
 use crate::cli::output::{Style, paint};
-use crate::cli::{Context, signal};
 use crate::hint::nearest;
 use crate::lake::Session;
 use crate::schema::Catalog;
@@ -67,7 +67,7 @@ pub(super) async fn run(
         }
         let result = tokio::select! {
             result = respond(session, text, format, context) => result,
-            exit = signal::received() => {
+            exit = context.signals.next() => {
                 if exit != Exit::INTERRUPTED {
                     return Ok(exit);
                 }

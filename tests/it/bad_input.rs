@@ -1,0 +1,168 @@
+//! What can be wrong about a sync, through the built binary: each a clear error with its exit code, and nothing
+//! half-written.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use adolake::simulator::{Options as World, Simulator};
+
+use crate::support::cmd::Adolake;
+
+/// Organization `contoso` at an address.
+fn config(core: &str) -> String {
+    format!(
+        "[[organization]]\nname = \"contoso\"\nauth = {{ kind = \"pat\", env = \"ADO_PAT\" }}\n\
+         endpoints = {{ core = \"{core}\", profile = \"{core}\" }}\n"
+    )
+}
+
+fn at(core: &str) -> Adolake {
+    Adolake::with_config(&config(core)).env("ADO_PAT", "abc")
+}
+
+/// A service that gives every request the same bytes; returns its address.
+fn always(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let Ok(mut connection) = connection else { return };
+            let mut request = Vec::new();
+            let mut bytes = [0; 4096];
+            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                match connection.read(&mut bytes) {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => request.extend_from_slice(&bytes[..count]),
+                }
+            }
+            // A client that has gone away wants no answer.
+            let _ = connection.write_all(answer.as_bytes());
+        }
+    });
+    format!("http://{address}")
+}
+
+/// Runs a sync, shows what it told with the address of the service replaced, and demands that no lake came of it.
+fn refused(adolake: &Adolake, core: &str) -> String {
+    let told = adolake.run(&["sync"]).told();
+    let lake = adolake.path().join("lake");
+    assert!(!lake.is_dir() || fs::read_dir(lake).unwrap().next().is_none(), "{told}");
+    told.replace(core.trim_start_matches("http://"), "[address]")
+}
+
+#[test]
+fn a_sync_says_what_it_lacks() {
+    let core = "http://127.0.0.1:9/contoso";
+    insta::assert_snapshot!(refused(&Adolake::new(), core), @r"
+    exit 2
+    --- stderr
+    error: no organization is configured
+    hint: write an `adolake.toml` (the README shows one), or name yours with `--config FILE`
+    hint: `adolake demo` needs no config
+    ");
+    insta::assert_snapshot!(refused(&Adolake::with_config(&config(core)), core), @r"
+    exit 2
+    --- stderr
+    error: the environment variable `ADO_PAT` for the token of organization `contoso` is not set
+    hint: set it, for example `export ADO_PAT=…`, or name another variable in the config
+    ");
+    let adolake = at(core);
+    insta::assert_snapshot!(adolake.run(&["sync", "--resource", "pull_request"]).told(), @r"
+    exit 2
+    --- stderr
+    error: there is no resource `pull_request`
+    hint: did you mean `pull_requests`?
+    ");
+    adolake.write("lake", "a file");
+    insta::assert_snapshot!(adolake.run(&["sync"]).told(), @r"
+    exit 2
+    --- stderr
+    error: the lake cannot be at `[folder]/lake`: it is not a folder
+    hint: set `lake.url` to another folder, or move `[folder]/lake` away
+    ");
+    assert_eq!(adolake.read("lake"), "a file");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lake_that_cannot_be_written_is_named() {
+    let simulator = Simulator::start(World::default()).await.unwrap();
+    let adolake = Adolake::with_config(&simulator.config("/proc/lake", "ADO_PAT"))
+        .env("ADO_PAT", simulator.token());
+    insta::assert_snapshot!(refused(&adolake, &simulator.url()), @r"
+    exit 3
+    --- stderr
+    error: cannot write table `organizations` of the lake
+    caused by: cannot write `/proc/lake/organizations/`
+    caused by: Generic LocalFileSystem error: Unable to create dir /proc/lake/organizations/organization=contoso: No such file or directory (os error 2)
+    hint: check that the storage can be reached, and try again
+    ");
+}
+
+#[test]
+fn a_sign_in_page_is_no_answer() {
+    let core = always(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>Sign In</html>",
+    );
+    insta::assert_snapshot!(refused(&at(&core), &core), @r"
+    exit 2
+    --- stderr
+    error: cannot read organization `contoso`
+    caused by: cannot read who is signed in to `contoso`
+    caused by: `http://[address]/_apis/connectionData?api-version=7.1-preview.1` answers as to somebody who is not signed in: an HTML page instead of data
+    hint: the token looks wrong, expired or revoked, or is meant for another organization: make a new one with Code (Read), Build (Read), Project and Team (Read), Graph (Read)
+    ");
+}
+
+#[test]
+fn json_of_another_shape_is_named_by_address_object_and_field() {
+    let core = always(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Fri, 02 Jan 2026 03:04:05 GMT\r\n\
+         Connection: close\r\n\r\n{\"count\": 1, \"value\": [{\"id\": 7}]}",
+    );
+    insta::assert_snapshot!(refused(&at(&core), &core), @r"
+    exit 2
+    --- stderr
+    error: cannot read organization `contoso`
+    caused by: cannot read projects of `contoso`
+    caused by: the answer of `http://[address]/_apis/projects?stateFilter=all&$top=500&api-version=7.1` is not understood: `id` of value[0] (id 7): invalid type: integer `7`, expected an id at line 1 column 31
+    hint: report this with the address and the field: adolake does not skip what it does not understand
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_token_is_told_with_what_to_do() {
+    let simulator = Simulator::start(World::default()).await.unwrap();
+    let core = simulator.organization_url();
+    let adolake = at(&core);
+    let told = refused(&adolake, &simulator.url());
+    insta::assert_snapshot!(told, @r"
+    exit 2
+    --- stderr
+    error: cannot read organization `contoso`
+    caused by: cannot read who is signed in to `contoso`
+    caused by: `http://[address]/contoso/_apis/connectionData?api-version=7.1-preview.1` answers as to somebody who is not signed in: Access Denied: The Personal Access Token used is invalid or has expired.
+    hint: the token looks wrong, expired or revoked, or is meant for another organization: make a new one with Code (Read), Build (Read), Project and Team (Read), Graph (Read)
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lake_of_a_newer_version_is_left_alone() {
+    let simulator = Simulator::start(World::default()).await.unwrap();
+    let adolake = Adolake::with_config(&simulator.config("./lake", "ADO_PAT"))
+        .env("ADO_PAT", simulator.token());
+    let first = adolake.run(&["--quiet", "sync"]);
+    assert_eq!(first.code, Some(0), "{}", first.told());
+    let log = adolake.path().join("lake/projects/_delta_log/00000000000000000000.json");
+    let text = fs::read_to_string(&log).unwrap();
+    let newer = text.replace(r#""adolake.schemaVersion":"1""#, r#""adolake.schemaVersion":"9""#);
+    assert_ne!(text, newer);
+    fs::write(&log, newer).unwrap();
+    let commits = || fs::read_dir(log.parent().unwrap()).unwrap().count();
+    let before = commits();
+    for command in [["sync", "--quiet"], ["check", "--quiet"]] {
+        insta::assert_snapshot!(command[0], adolake.run(&command).told());
+    }
+    assert_eq!(commits(), before);
+}
