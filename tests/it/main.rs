@@ -10,6 +10,7 @@ mod examples;
 mod extract;
 mod lake;
 mod layers;
+mod properties;
 mod queries;
 mod readme;
 mod report;
