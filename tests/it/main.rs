@@ -14,6 +14,7 @@ mod properties;
 mod queries;
 mod readme;
 mod report;
+mod rows;
 mod simulator;
 mod sql;
 mod support;
