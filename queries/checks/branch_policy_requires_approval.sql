@@ -122,11 +122,13 @@ summed_policies as (
     from policies
     group by organization, repository_id, branch
 ),
--- one row per branch: since when it exists, where its creation is known
+-- one row per branch with a push: since when it exists, where the first push that is known created it
 creations as (
-    select organization, repository_id, ref_name, max(at) as created_at
+    select
+        organization, repository_id, ref_name,
+        case when min(at) filter (where kind = 'create') = min(at) then min(at) end as created_at
     from pushes
-    where kind = 'create' and at <= $as_of
+    where at <= $as_of
     group by organization, repository_id, ref_name
 ),
 -- one row per branch: the part of the period in which it existed
@@ -157,7 +159,7 @@ summed_intervals as (
         on periods.organization = intervals.organization
         and periods.repository_id = intervals.repository_id
         and periods.branch = intervals.branch
-    where intervals.from_at < periods.to_at and coalesce(intervals.to_at > periods.from_at, true)
+    where periods.from_at < periods.to_at and intervals.from_at < periods.to_at and coalesce(intervals.to_at > periods.from_at, true)
     group by intervals.organization, intervals.repository_id, intervals.branch
 ),
 -- one row per existing branch: the verdict

@@ -29,7 +29,7 @@ covering_scopes as (
         coalesce(policies.minimum_approver_count, case policies.policy_kind when 'required_reviewers' then 1 else 0 end) as approver_count,
         coalesce(policies.required_reviewer_count, 0) as required_reviewer_count,
         coalesce(policies.creator_vote_counts, false) as creator_vote_counts,
-        policies.filename_patterns_json is not null as is_path_filtered,
+        coalesce(policies.filename_patterns_json, '[]') <> '[]' as is_path_filtered,
         coalesce(policies.reset_on_source_push, false)
             or coalesce(policies.reset_rejections_on_source_push, false)
             or coalesce(policies.require_vote_on_last_iteration, false)

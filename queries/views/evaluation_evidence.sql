@@ -6,8 +6,8 @@
 with
 -- one row per profile
 profiles as (select column1 as profile from (values ('standard'), ('strict'))),
--- one row per solution and pipeline of today
-current_pipelines as (select * from solution_pipelines where is_current),
+-- one row per solution and pipeline of today, or under a name of its runs where it is not listed
+current_pipelines as (select * from solution_pipelines where is_current or not is_listed),
 -- one row per solution and evaluation: of a build validation policy whose run is not stored, or of a status policy that did not apply
 selected_evaluations as (
     select

@@ -36,7 +36,7 @@ known_users as (
     select
         organization, identity_id, descriptor, display_name,
         coalesce(nullif(principal_name, ''), nullif(mail_address, '')) as unique_name,
-        is_service or coalesce(subject_kind = 'servicePrincipal', false) as is_service,
+        is_service or coalesce(lower(subject_kind) = 'serviceprincipal', false) as is_service,
         coalesce(lower(meta_type) = 'guest', false) as is_guest
     from users
 ),
@@ -56,8 +56,8 @@ described as (
         coalesce(named.display_name, by_id.display_name, by_descriptor.display_name) as display_name,
         coalesce(named.unique_name, by_id.unique_name, by_descriptor.unique_name) as unique_name,
         coalesce(named.descriptor, by_id.descriptor) as descriptor,
-        coalesce(by_id.is_service, by_descriptor.is_service, false) as is_service,
-        coalesce(by_id.is_guest, by_descriptor.is_guest, false) as is_guest
+        coalesce(by_id.is_service, false) or coalesce(by_descriptor.is_service, false) as is_service,
+        coalesce(by_id.is_guest, false) or coalesce(by_descriptor.is_guest, false) as is_guest
     from named
     left join identities as by_id on by_id.organization = named.organization and by_id.identity_id = named.person_id
     left join known_users as by_descriptor

@@ -10,7 +10,6 @@ known_users as (
         organization, identity_id as person_id, descriptor,
         lower(nullif(mail_address, '')) as mail, lower(nullif(principal_name, '')) as principal
     from users
-    where identity_id is not null
 ),
 -- one row per way in which an identity appears on pull requests; a creator without id is known by name
 appearances as (
@@ -28,12 +27,16 @@ appearances as (
     where kind = 'vote'
     group by organization, voter_id, voter_unique_name, voter_descriptor
 ),
--- one row per way in which an identity appears, with its names
+-- one row per way in which an identity appears, with its names, and those of the user with its descriptor
 identified as (
     select
-        organization, coalesce(person_id, lower(unique_name), descriptor) as identity_id,
-        make_array(lower(unique_name), descriptor) as names
+        appearances.organization,
+        coalesce(appearances.person_id, lower(nullif(appearances.unique_name, '')), appearances.descriptor) as identity_id,
+        make_array(lower(appearances.unique_name), appearances.descriptor, known_users.mail, known_users.principal) as names
     from appearances
+    left join known_users
+        on known_users.organization = appearances.organization
+        and known_users.descriptor = appearances.descriptor
 ),
 -- one row per identity, way and name
 names as (
@@ -47,5 +50,5 @@ names as (
 )
 select organization, person_id, name
 from names
-where name is not null and name <> ''
+where person_id is not null and name is not null and name <> ''
 group by organization, person_id, name

@@ -31,7 +31,8 @@ grouped_runs as (
         count(*) as run_count,
         count(*) filter (where step = 3 and counted_at is not null) as final_count,
         count(*) filter (where step = 2 and counted_at is not null) as unproven_count,
-        bool_or(step >= 2 and last_finished_at is null) as has_unfinished,
+        bool_or(step = 3 and last_finished_at is null) as has_unfinished_final,
+        bool_or(step = 2 and last_finished_at is null) as has_unfinished_unproven,
         bool_or(accept_partially_succeeded) as accept_partially_succeeded
     from selected_runs
     group by organization, pull_request_id, merged_at, profile, kind, solution_index, pipeline_id
@@ -46,7 +47,7 @@ chosen_runs as (
 -- the same, unpacked
 deciding_runs as (
     select
-        organization, pull_request_id, merged_at, profile, kind, solution_index, accept_partially_succeeded, has_unfinished,
+        organization, pull_request_id, merged_at, profile, kind, solution_index, accept_partially_succeeded,
         chosen['step'] as step,
         chosen['counted_at'] as counted_at,
         chosen['run_id'] as run_id,
@@ -55,6 +56,7 @@ deciding_runs as (
         chosen['result'] as result,
         chosen['is_rerun_after_merge'] as is_rerun_after_merge,
         chosen['url'] as url,
+        case chosen['step'] when 3 then has_unfinished_final else has_unfinished_unproven end as has_unfinished,
         case chosen['step'] when 3 then final_count when 2 then unproven_count else 0 end > 1 as is_rerun
     from chosen_runs
 ),

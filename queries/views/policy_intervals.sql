@@ -29,10 +29,13 @@ bounded as (
             max(proven_from) over (partition by organization, policy_id order by revision rows between unbounded preceding and current row),
             arrow_cast('1970-01-01T00:00:00Z', 'Timestamp(Microsecond, Some("UTC"))')
         ) as earliest_from,
+        -- valid_from of one whose beginning is not proven is when it was first seen: by then it had begun
         coalesce(
             proven_from,
-            min(proven_from) over (partition by organization, policy_id order by revision rows between 1 following and unbounded following),
-            valid_from
+            least(
+                min(proven_from) over (partition by organization, policy_id order by revision rows between 1 following and unbounded following),
+                valid_from
+            )
         ) as latest_from,
         max(revision) over (partition by organization, policy_id) as last_revision,
         min(revision) over (partition by organization, policy_id) as first_revision

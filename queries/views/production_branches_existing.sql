@@ -9,13 +9,13 @@ existing as (select * from branches where deleted_at is null),
 scoped_repositories as (select * from settings_in_force where in_scope),
 -- one row per branch that fits a pattern, however many it fits
 fitting as (
-    select existing.organization, existing.repository_id, existing.name
+    select existing.organization, existing.repository_id, existing.name, existing.is_default
     from existing
     join production_branches_in_force as patterns
         on patterns.organization = existing.organization
         and patterns.repository_id = existing.repository_id
         and glob_match(patterns.pattern, existing.name)
-    group by existing.organization, existing.repository_id, existing.name
+    group by existing.organization, existing.repository_id, existing.name, existing.is_default
 )
 select
     fitting.organization,
@@ -29,7 +29,7 @@ select
         fitting.organization, '/', scoped_repositories.project, '/', scoped_repositories.repository, '@refs/heads/', fitting.name
     ) as resource,
     case when repositories.web_url is not null then concat(repositories.web_url, '?version=GB', fitting.name) end as web_url,
-    coalesce(repositories.default_branch = fitting.name, false) as is_default,
+    coalesce(repositories.default_branch = fitting.name, fitting.is_default, false) as is_default,
     coalesce(repositories.is_disabled, false)
         or repositories.deleted_at is not null
         or (repositories.last_visible_at is not null and scoped_repositories.gone_since is not null) as is_gone,

@@ -45,15 +45,18 @@ foreign_contributions as (
     join completed
         on completed.organization = contributions.organization
         and completed.pull_request_id = contributions.pull_request_id
-    where (contributions.person_id is distinct from completed.author_id)
-        and (contributions.name is distinct from completed.author_name)
+    where coalesce(contributions.person_id <> completed.author_id, true)
+        and coalesce(contributions.name <> completed.author_name, true)
 ),
--- one row per contribution, with its identity and the one that goes by its name
+-- one row per contribution, with its identity, the other ones of that person, and those that go by its name
 identified_contributions as (
     select
         contributions.organization, contributions.pull_request_id,
-        make_array(contributions.person_id, names.person_id) as person_ids
-    from foreign_contributions as contributions
+        make_array(contributions.person_id, same_people.other_id, names.person_id) as person_ids
+    from same_people
+    right join foreign_contributions as contributions
+        on contributions.organization = same_people.organization
+        and contributions.person_id = same_people.person_id
     left join person_names as names on names.organization = contributions.organization and names.name = contributions.name
 ),
 -- one row per pull request and identity that contributed
@@ -63,11 +66,11 @@ contributors as (
     where person_id is not null
     group by organization, pull_request_id, person_id
 ),
--- one row per pull request: when its source and its target last changed
+-- one row per pull request: when its source and its target last changed; the first iteration is there before any vote
 last_changes as (
     select
         organization, pull_request_id,
-        max(at) filter (where lower(coalesce(reason, '')) <> 'retarget') as pushed_at,
+        max(at) filter (where iteration_id > 1 and lower(coalesce(reason, '')) <> 'retarget') as pushed_at,
         max(at) filter (where strpos(lower(reason), 'retarget') > 0) as retargeted_at
     from pull_request_iterations
     group by organization, pull_request_id
@@ -98,7 +101,7 @@ facts as (
             when dated.service_identities_json = '[]' then false
             else coalesce(path_match(dated.service_identities_json, people.unique_name), false)
         end as is_non_human,
-        coalesce(people.is_unproven, true) as is_identity_unproven,
+        coalesce(people.is_unproven, true) or dated.author_id is null as is_identity_unproven,
         dated.has_voted and not dated.is_listed as is_reviewer_removed,
         dated.stood_at is null as is_vote_time_unproven,
         coalesce(dated.pushed_at > dated.stood_at, false) as is_stale,

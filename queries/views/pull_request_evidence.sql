@@ -4,7 +4,8 @@
 -- reads: selector_readings, pipeline_evidence, job_evidence, status_evidence, evaluation_evidence
 
 -- The smallest rank decides among several pieces of evidence: 1xx fails, 2xx unknown, 3xx holds, 4xx does not apply, 5xx does not
--- count (a failure where nothing else is found), 6xx excused. The last two digits of failures are the order of their reasons.
+-- count (a failure where nothing else is found), 6xx excused. The last two digits of failures are the order of their reasons; of
+-- several pieces with one reason, what an evaluation says comes last.
 with
 -- one row per reason
 reasons as (
@@ -52,7 +53,7 @@ ranked as (
         pieces.organization, pieces.pull_request_id, pieces.merged_at, pieces.profile, pieces.kind, pieces.solution_index,
         pieces.leg, pieces.flags, reasons.outcome,
         named_struct(
-            'rank', reasons.rank, 'outcome', reasons.outcome, 'reason_code', pieces.reason_code, 'what', pieces.what,
+            'rank', reasons.rank * 10 + case when pieces.what = 'evaluation' then 1 else 0 end, 'outcome', reasons.outcome, 'reason_code', pieces.reason_code, 'what', pieces.what,
             'name', pieces.name, 'id', pieces.id, 'phrase', reasons.phrase, 'result', pieces.result, 'at', pieces.at,
             'flags', pieces.flags, 'url', pieces.url
         ) as evidence
@@ -110,7 +111,7 @@ decided as (
             when not is_read then 'EVIDENCE_UNREADABLE'
             when run_outcome = 'unknown' then 'run'
             when run_outcome in ('fails', 'missing') and status_outcome in ('fails', 'missing')
-                then case when run['rank'] % 100 <= status['rank'] % 100 then 'run' else 'status' end
+                then case when run['rank'] % 1000 <= status['rank'] % 1000 then 'run' else 'status' end
             when run_outcome in ('fails', 'missing') then 'run'
             when status_outcome in ('fails', 'missing', 'not_applicable') then 'status'
             when run_outcome = 'excused' then 'run'

@@ -90,28 +90,20 @@ placed_runs as (
         and runs.linked_id = final_code.pull_request_id
         and runs.project_id = final_code.project_id
 ),
--- one row per pull request and run, with its last finish at or before the merge among those that it no longer shows
-spanned_runs as (
+-- one row per pull request and run, with its last finish at or before the merge: of several, else the only one
+finished_runs as (
     select
         placed_runs.*,
-        spans.finished_at as earlier_at, spans.result as earlier_result, spans.next_finished_at,
-        -- the finish that the run shows now decides
-        coalesce(placed_runs.finished_at <= placed_runs.merged_at, false)
-            and (spans.finished_at is null or spans.finished_at < placed_runs.finished_at) as is_finish_current
+        coalesce(spans.finished_at, case when placed_runs.finished_at <= placed_runs.merged_at then placed_runs.finished_at end) as counted_at,
+        case when spans.finished_at is not null then spans.result when placed_runs.finished_at <= placed_runs.merged_at then placed_runs.result end
+            as counted_result,
+        spans.next_finished_at is not null as is_rerun_after_merge
     from run_finish_spans as spans
     right join placed_runs
         on placed_runs.organization = spans.organization
         and placed_runs.run_id = spans.run_id
         and placed_runs.merged_at >= spans.finished_at
         and (spans.next_finished_at is null or placed_runs.merged_at < spans.next_finished_at)
-),
--- one row per pull request and run, with its last finish at or before the merge
-finished_runs as (
-    select
-        *,
-        case when is_finish_current then finished_at else earlier_at end as counted_at,
-        case when is_finish_current then result else earlier_result end as counted_result
-    from spanned_runs
 )
 select
     organization, project_id, target_repository_id as repository_id, linked_id as pull_request_id, merged_at,
@@ -122,7 +114,8 @@ select
     counted_result as result,
     case when counted_at is null and finished_at > merged_at and approved_at <= merged_at then approved_at end as approved_at,
     finished_at as last_finished_at,
-    counted_at is not null and coalesce(next_finished_at is not null or finished_at > merged_at, false) as is_rerun_after_merge,
-    jobs_read_at, jobs_gone_at
+    is_rerun_after_merge,
+    -- of a deleted run Azure DevOps keeps no timeline
+    jobs_read_at, coalesce(jobs_gone_at, deleted_at) as jobs_gone_at
 from finished_runs
 where link <> 'branch' or counted_at is not null

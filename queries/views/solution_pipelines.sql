@@ -1,7 +1,7 @@
 -- id: solution_pipelines
 -- title: Pipelines that each solution fits
 -- grain: one row per repository, kind, solution that may name a pipeline, and pipeline under one name; is_current: the name of today, else one that runs carry
--- reads: solutions_in_force, settings_in_force, pipelines, pipeline_runs
+-- reads: solutions_in_force, settings_in_force, pipeline_names
 
 with
 -- inputs
@@ -35,42 +35,18 @@ pipeline_patterns as (
     select organization, project_id, selector, pattern, regexp_replace(pattern, '/[^/]*$', '') as pipeline_pattern
     from patterns where selector = 'job' and strpos(pattern, '**') > 0
 ),
--- one row per pipeline and name that one of its runs carries; empty text where the run carries none
-run_names as (
-    select
-        organization, project_id, pipeline_id,
-        coalesce(pipeline_name, '') as run_name, coalesce(pipeline_folder, '') as run_folder
-    from pipeline_runs
-    where repository_type = 'TfsGit'
-    group by organization, project_id, pipeline_id, coalesce(pipeline_name, ''), coalesce(pipeline_folder, '')
-),
--- one row per pipeline and name
-named_pipelines as (
-    select
-        run_names.organization, run_names.project_id, run_names.pipeline_id, false as is_current, run_names.run_name, run_names.run_folder,
-        coalesce(nullif(run_names.run_name, ''), pipelines.name) as name,
-        coalesce(nullif(run_names.run_folder, ''), pipelines.folder) as folder
-    from run_names
-    left join pipelines
-        on pipelines.organization = run_names.organization
-        and pipelines.project_id = run_names.project_id
-        and pipelines.pipeline_id = run_names.pipeline_id
-    union all
-    select organization, project_id, pipeline_id, true as is_current, name as run_name, folder as run_folder, name, folder
-    from pipelines
-),
 -- one row per pipeline and name, as patterns write them: lower case, slashes, no leading slash
 normalized_pipelines as (
     select
         *, lower(name) as pattern_name,
         trim(both '/' from concat(replace(lower(coalesce(folder, '')), '\', '/'), '/', lower(name))) as pattern_path
-    from named_pipelines
+    from pipeline_names
 ),
 -- one row per project, pattern and pipeline under one name
 matches as (
     select
         patterns.organization, patterns.project_id, patterns.selector, patterns.pattern,
-        named.is_current, named.pipeline_id, named.run_name, named.run_folder, named.name, named.pattern_name, named.pattern_path
+        named.is_current, named.is_listed, named.pipeline_id, named.run_name, named.run_folder, named.name, named.pattern_name, named.pattern_path
     from pipeline_patterns as patterns
     join normalized_pipelines as named
         on named.organization = patterns.organization
@@ -82,12 +58,12 @@ matches as (
         )
     group by
         patterns.organization, patterns.project_id, patterns.selector, patterns.pattern,
-        named.is_current, named.pipeline_id, named.run_name, named.run_folder, named.name, named.pattern_name, named.pattern_path
+        named.is_current, named.is_listed, named.pipeline_id, named.run_name, named.run_folder, named.name, named.pattern_name, named.pattern_path
 )
 select
     solutions.organization, solutions.project_id, solutions.repository_id, solutions.kind, solutions.solution_index,
     solutions.selector, solutions.pattern, solutions.accept_partially_succeeded,
-    matches.is_current, matches.pipeline_id, matches.run_name, matches.run_folder, matches.name, matches.pattern_name, matches.pattern_path
+    matches.is_current, matches.is_listed, matches.pipeline_id, matches.run_name, matches.run_folder, matches.name, matches.pattern_name, matches.pattern_path
 from solutions
 join matches
     on matches.organization = solutions.organization

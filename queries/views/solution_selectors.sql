@@ -1,14 +1,14 @@
 -- id: solution_selectors
 -- title: Configured solutions as selectors
 -- grain: one row per repository in scope, kind and solution
--- reads: solutions_in_force, settings_in_force, pipelines
+-- reads: solutions_in_force, settings_in_force, pipeline_names
 
 with
--- one row per project and name that pipelines of today carry in two folders
+-- one row per project and name that pipelines of today, or of the runs where none are listed, carry in two folders
 shared_names as (
     select organization, project_id, lower(name) as name
-    from pipelines
-    where deleted_at is null
+    from pipeline_names
+    where (is_current and not is_deleted) or not is_listed
     group by organization, project_id, lower(name)
     having count(distinct lower(folder)) > 1
 )

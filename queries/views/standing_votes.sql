@@ -11,14 +11,14 @@ with
 merged as (
     select
         organization, repository_id, pull_request_id, merged_at, last_seen_open_at, service_identities_json,
-        coalesce(author_id, lower(author_unique_name), author_descriptor) as author_id
+        coalesce(author_id, lower(nullif(author_unique_name, '')), author_descriptor) as author_id
     from merged_pull_requests
 ),
 completed as (select organization, pull_request_id, closed_at from pull_requests where status = 'completed'),
 reviewers as (
     select
         organization, pull_request_id, reviewer_id, vote, is_group, has_declined, removed_at is null as is_listed,
-        vote_while_open, vote_while_open_at
+        vote_while_open, vote_while_open_at, first_seen_at
     from pull_request_reviewers
 ),
 -- one row per vote and per voter that a reset names
@@ -74,7 +74,7 @@ compared as (
         coalesce(reviewers.has_declined, false) as has_declined,
         coalesce(reviewers.is_listed, false) as is_listed,
         case when reviewers.is_listed then reviewers.vote end as listed_vote,
-        reviewers.vote_while_open, reviewers.vote_while_open_at,
+        reviewers.vote_while_open, reviewers.vote_while_open_at, reviewers.first_seen_at,
         voters.person_id is not null as has_voted,
         voters.vote as event_vote, voters.voted_at, voters.approved_at, voters.rejected_at, voters.late_vote
     from reviewers
@@ -101,6 +101,22 @@ replayed as (
         on named_resets.organization = compared.organization
         and named_resets.pull_request_id = compared.pull_request_id
         and named_resets.person_id = compared.person_id
+),
+-- the same, with the vote at the merge; 0 = none
+standing as (
+    select
+        *,
+        case
+            when not has_voted then coalesce(listed_vote, 0)
+            when event_vote is null then 0
+            -- a rejection may stand without an event, an approval may not
+            when is_list_of_merge and listed_vote < 0 then listed_vote
+            when is_voided then 0
+            when is_decided_by_list and (not is_listed or is_changed_after_merge) then 0
+            when (is_decided_by_list or is_list_of_merge) and listed_vote < 5 then listed_vote
+            else event_vote
+        end as vote
+    from replayed
 )
 select
     organization,
@@ -115,33 +131,17 @@ select
     is_listed,
     has_voted,
     voted_at,
+    vote,
     vote_while_open,
     -- the vote stood unchanged in every answer from the first to the last that listed it while active
-    greatest(vote_while_open_at, last_seen_open_at) as vote_while_open_at,
+    greatest(vote_while_open_at, last_seen_open_at, case when vote_while_open is not null then first_seen_at end) as vote_while_open_at,
     last_reset_at,
-    -- the vote at the merge; 0 = none
-    case
-        when not has_voted then coalesce(listed_vote, 0)
-        when event_vote is null then 0
-        when is_voided then case when is_list_of_merge and listed_vote < 0 then listed_vote else 0 end
-        when is_decided_by_list and (not is_listed or is_changed_after_merge) then 0
-        when is_decided_by_list or is_list_of_merge then case
-            when event_vote >= 5 and listed_vote < 5 then listed_vote
-            when event_vote < 0 and listed_vote = 0 then 0
-            else event_vote
-        end
-        else event_vote
-    end as vote,
     -- an approval that was there in time and was lost to a reset or taken back, not replaced by a rejection
     case
-        when not has_voted then is_listed and listed_vote = 0 and coalesce(vote_while_open >= 5, false)
-        when event_vote >= 5 then
-            is_voided and not coalesce(is_list_of_merge and listed_vote < 0, false)
-            or is_decided_by_list and not is_voided and (not is_listed or is_changed_after_merge or listed_vote = 0)
-            or is_list_of_merge and not is_voided and listed_vote = 0
-        when event_vote = 0 then approved_at is not null and coalesce(approved_at > rejected_at, true)
-        else false
+        when vote <> 0 then false
+        when has_voted then approved_at is not null and coalesce(approved_at > rejected_at, true)
+        else is_listed and coalesce(vote_while_open >= 5, false)
     end as is_approval_reset,
     -- approved after the merge and never before
     coalesce(late_vote >= 5, false) and approved_at is null as is_approval_late
-from replayed
+from standing

@@ -1,4 +1,4 @@
-//! Named examples: pull requests, branches and pushes whose verdicts under profile `standard` are known beforehand.
+//! Named examples: pull requests, branches and pushes whose verdicts are known beforehand.
 //!
 //! They live in the project `examples`, one repository per group; each case of checks.md is one entry in a file below
 //! `examples/`. An entry begins as a flawless pull request, and says only what is different about it:
@@ -44,6 +44,20 @@ pub struct Expected {
     pub status: &'static str,
     /// The reason code; empty where there is no row.
     pub reason: &'static str,
+    /// The flags, where the example is about them.
+    pub flags: Option<&'static str>,
+    /// Status and reason code under profile `strict`, where they are others.
+    pub strict: Option<(&'static str, &'static str)>,
+}
+
+impl Expected {
+    pub(crate) const fn new(
+        check: &'static str,
+        status: &'static str,
+        reason: &'static str,
+    ) -> Self {
+        Expected { check, status, reason, flags: None, strict: None }
+    }
 }
 
 /// A named example.
@@ -61,8 +75,8 @@ pub struct Example {
     pub branch: Option<String>,
     /// From when on the verdicts hold: after a sync at or after this instant.
     pub settled_at: DateTime<Utc>,
-    /// The verdicts under profile `standard`, after one sync that first saw everything at the start of the simulation
-    /// and, where `settled_at` is later, further ones.
+    /// The verdicts after one sync that first saw everything at the start of the simulation and, where `settled_at` is
+    /// later, further ones.
     pub expected: Vec<Expected>,
 }
 

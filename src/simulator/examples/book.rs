@@ -124,7 +124,7 @@ impl<'a> Book<'a> {
 
     /// Begins an entry: merged into `main` three days ago, approved, with everything green.
     pub(super) fn case(&self, name: &'static str) -> Case {
-        let good = |check, reason| Expected { check, status: "pass", reason };
+        let good = |check, reason| Expected::new(check, "pass", reason);
         Case {
             name,
             cast: self.cast,
@@ -273,7 +273,7 @@ impl<'a> Book<'a> {
             } else {
                 Commit::Merge(id, iteration)
             },
-            pull: (!on_source).then_some((id, iteration)),
+            pull: (!on_source && !spec.says_nothing).then_some((id, iteration)),
             repository: (!spec.on_github).then_some(if on_source && case.from_fork {
                 self.repository + 1
             } else {
@@ -308,15 +308,20 @@ impl<'a> Book<'a> {
         branch: Option<&str>,
         (check, status, reason): (&'static str, &'static str, &'static str),
     ) {
-        let start = self.world.start;
-        self.tell(
-            name,
-            repository,
-            None,
-            branch.map(str::to_owned),
-            start,
-            vec![Expected { check, status, reason }],
-        );
+        self.expect_branch_from(0, name, repository, branch, Expected::new(check, status, reason));
+    }
+
+    /// Notes what is expected of a branch from some day after the start on.
+    pub(super) fn expect_branch_from(
+        &mut self,
+        day: i64,
+        name: &'static str,
+        repository: usize,
+        branch: Option<&str>,
+        expected: Expected,
+    ) {
+        let settled = self.world.start.plus(day * DAY);
+        self.tell(name, repository, None, branch.map(str::to_owned), settled, vec![expected]);
     }
 
     fn tell(

@@ -1,7 +1,9 @@
 //! Branches: which policies protect them, and what was pushed to them (checks.md, sections B and E).
 
+use super::Expected;
 use super::book::Book;
 use super::check::{POLICY, REVIEWED};
+use super::day;
 use crate::simulator::layout::add_policy;
 use crate::simulator::policies::{self, Scope, kind};
 use crate::simulator::time::DAY;
@@ -10,9 +12,11 @@ use crate::simulator::world::PushKind;
 /// Adds them.
 pub(super) fn add(book: &mut Book<'_>) {
     reviewer_policies(book);
+    changed_policies(book);
     other_policies(book);
     unusual_branches(book);
     pushes(book);
+    pushes_of_exceptions(book);
 }
 
 /// Adds the branch `release/<name>` with a policy and what is expected of it.
@@ -33,8 +37,17 @@ fn protect(
 }
 
 fn expect(book: &mut Book<'_>, index: usize, name: &'static str, reason: &'static str) {
-    let status = if reason == "POLICY_ENFORCED" { "pass" } else { "fail" };
-    book.expect_branch(name, index, Some(&format!("release/{name}")), (POLICY, status, reason));
+    let mut expected = Expected::new(POLICY, "fail", reason);
+    if reason == "POLICY_ENFORCED" {
+        // Strict wants votes reset by a push, and the last pusher kept from voting.
+        expected.status = "pass";
+        expected.strict = (name != "strictest").then_some(("fail", "NO_RESET_ON_PUSH"));
+    }
+    expect_as(book, index, name, expected);
+}
+
+fn expect_as(book: &mut Book<'_>, index: usize, name: &'static str, expected: Expected) {
+    book.expect_branch_from(0, name, index, Some(&format!("release/{name}")), expected);
 }
 
 fn reviewer_policies(book: &mut Book<'_>) {
@@ -150,6 +163,40 @@ fn reviewer_policies(book: &mut Book<'_>) {
     }
 }
 
+/// Policies that changed since the start date.
+fn changed_policies(book: &mut Book<'_>) {
+    let index = book.group("policy-history", &[]);
+    let strict = policies::reviewers(1, false, &["resetOnSourcePush", "blockLastPusherVote"]);
+    let flags = |more: &'static str| Some(more);
+    for (name, states, flags, reason) in [
+        (
+            "switched-off-for-a-month",
+            [(-50, false), (-20, true)],
+            flags("NO_BUILD_VALIDATION,NO_MERGED_PULL_REQUEST,POLICY_GAP"),
+            Some(("fail", "POLICY_GAP")),
+        ),
+        (
+            "switched-off-before-the-start-date",
+            [(-400, false), (-350, true)],
+            flags("NO_BUILD_VALIDATION,NO_MERGED_PULL_REQUEST"),
+            None,
+        ),
+    ] {
+        let branch = format!("release/{name}");
+        book.branch(&branch);
+        let scope = vec![Scope::exact(index, &branch)];
+        let policy = add_policy(book.world, book.project, kind::REVIEWERS, strict.clone(), scope);
+        let mut revision = book.world.policies[policy].revisions[0].clone();
+        for (days, is_enabled) in states {
+            (revision.at, revision.is_enabled) = (book.world.start.plus(days * DAY), is_enabled);
+            book.world.policies[policy].revisions.push(revision.clone());
+        }
+        let expected =
+            Expected { flags, strict: reason, ..Expected::new(POLICY, "pass", "POLICY_ENFORCED") };
+        expect_as(book, index, name, expected);
+    }
+}
+
 fn other_policies(book: &mut Book<'_>) {
     let index = book.group("required-reviewers", &[]);
     let id = book.world.people.get(book.world.people.authors[0]).id.clone();
@@ -192,7 +239,9 @@ fn unusual_branches(book: &mut Book<'_>) {
         policies::reviewers(1, false, &[]),
         vec![Scope::default_branch()],
     );
-    book.expect_branch("default-branch", index, Some("trunk"), (POLICY, "pass", "POLICY_ENFORCED"));
+    let mut expected = Expected::new(POLICY, "pass", "POLICY_ENFORCED");
+    expected.strict = Some(("fail", "NO_RESET_ON_PUSH"));
+    book.expect_branch_from(0, "default-branch", index, Some("trunk"), expected);
     let index = book.group("branch-missing", &[]);
     book.settings("production-branches = [\"production\"]");
     book.expect_branch(
@@ -252,4 +301,24 @@ fn pushes(book: &mut Book<'_>) {
     book.world.repositories[index].branches[branch].deleted =
         Some(book.world.start.plus(-15 * DAY));
     expect(book, "deleted", "none");
+}
+
+/// One repository whose pushes an exception covers, and one whose exception came too late.
+fn pushes_of_exceptions(book: &mut Book<'_>) {
+    for (name, days, status, reason, flags) in [
+        ("pushes-excepted", 400, "pass", "ALL_CHANGES_REVIEWED", ""),
+        ("pushes-excepted-too-late", -30, "fail", "DIRECT_PUSH", "EXCEPTION_EXPIRED"),
+    ] {
+        let index = book.group(name, &[]);
+        let (organization, expires) = (&book.world.organization, day(book.world, days));
+        let text = format!(
+            "[[exception]]\nmatch = \"{organization}/examples/{name}@*\"\nreason = \"restored after an outage\"\n\
+             approved-by = \"cto@{organization}.example\"\nexpires = {expires}\n"
+        );
+        book.config(&text);
+        let branch = book.branch("release/restored");
+        book.push(branch, -10, PushKind::Direct, None);
+        let expected = Expected { flags: Some(flags), ..Expected::new(REVIEWED, status, reason) };
+        book.expect_branch_from(0, name, index, Some("release/restored"), expected);
+    }
 }

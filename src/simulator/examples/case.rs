@@ -33,6 +33,7 @@ pub(super) struct RunSpec {
     pub(super) on_github: bool,
     pub(super) again: Option<(i64, &'static str)>,
     pub(super) never_ends: bool,
+    pub(super) says_nothing: bool,
     pub(super) records: Vec<(String, &'static str)>,
     pub(super) deleted: Option<i64>,
 }
@@ -83,6 +84,12 @@ impl RunSpec {
     /// It begins and does not end.
     pub(super) fn never_ends(mut self) -> RunSpec {
         self.never_ends = true;
+        self
+    }
+
+    /// It does not say which commit it tests.
+    pub(super) fn says_nothing(mut self) -> RunSpec {
+        self.says_nothing = true;
         self
     }
 
@@ -259,6 +266,12 @@ impl Case {
         self.at(minutes, What::Push { by, author: by, reason: "push", commits: 1 })
     }
 
+    /// The author pushes what somebody else wrote.
+    pub(super) fn push_of(self, minutes: i64, who: Who) -> Case {
+        let (by, author) = (self.id(Who::Author), self.id(who));
+        self.at(minutes, What::Push { by, author, reason: "push", commits: 1 })
+    }
+
     /// The target branch changes.
     pub(super) fn retarget(self, minutes: i64, branch: &str) -> Case {
         let by = self.id(Who::Author);
@@ -356,7 +369,28 @@ impl Case {
         reason: &'static str,
     ) -> Case {
         self.expected.retain(|own| own.check != check);
-        self.expected.push(Expected { check, status, reason });
+        self.expected.push(Expected::new(check, status, reason));
+        self
+    }
+
+    fn of(&mut self, check: &'static str) -> impl Iterator<Item = &mut Expected> {
+        self.expected.iter_mut().filter(move |own| own.check == check)
+    }
+
+    /// The flags that a check gives under profile `standard`.
+    pub(super) fn flags(mut self, check: &'static str, flags: &'static str) -> Case {
+        self.of(check).for_each(|own| own.flags = Some(flags));
+        self
+    }
+
+    /// What a check answers under profile `strict`, where that is something else.
+    pub(super) fn strictly(
+        mut self,
+        check: &'static str,
+        status: &'static str,
+        reason: &'static str,
+    ) -> Case {
+        self.of(check).for_each(|own| own.strict = Some((status, reason)));
         self
     }
 
@@ -369,6 +403,15 @@ impl Case {
     pub(super) fn all(mut self, status: &'static str, reason: &'static str) -> Case {
         for expected in &mut self.expected {
             (expected.status, expected.reason) = (status, reason);
+        }
+        self
+    }
+
+    /// An emergency label exempts it under profile `standard` only, with or without a flag.
+    pub(super) fn exempt_by_label(mut self, is_strict: bool, flags: &'static str) -> Case {
+        for own in &mut self.expected {
+            own.strict = (!is_strict).then_some((own.status, own.reason));
+            (own.status, own.reason, own.flags) = ("exempt", "EMERGENCY_LABEL", Some(flags));
         }
         self
     }
@@ -390,6 +433,7 @@ pub(super) fn spec(pipe: Pipe) -> RunSpec {
         on_github: false,
         again: None,
         never_ends: false,
+        says_nothing: false,
         records: Vec::new(),
         deleted: None,
     }

@@ -1,7 +1,8 @@
 //! Which pull requests are judged at all (checks.md, section A).
 
+use super::Expected;
 use super::book::Book;
-use super::check::{APPROVED, DEPENDENCIES, POLICY, SAST, TESTS};
+use super::check::{APPROVED, DEPENDENCIES, POLICY, REVIEWED, SAST, TESTS};
 use super::day;
 use crate::simulator::config::start_date;
 use crate::simulator::time::{DAY, SECOND};
@@ -21,7 +22,9 @@ pub(super) fn add(book: &mut Book<'_>) {
     book.add(book.case("into-nested-release").into("release/a/b").out());
     book.add(book.case("reopened").pause(-2_000, -1_500));
     book.add(book.case("from-fork").forked());
-    book.add(book.case("merged-externally").external());
+    let external = book.case("merged-externally").external();
+    let external = external.flags(APPROVED, "MERGED_EXTERNALLY").flags(SAST, "MERGED_EXTERNALLY");
+    book.add(external.strictly(APPROVED, "fail", "MERGED_EXTERNALLY"));
     // The start date of the config file is this midnight.
     let expired = |case: super::case::Case| {
         case.expect(SAST, "unknown", "EVIDENCE_EXPIRED").expect(
@@ -45,13 +48,15 @@ pub(super) fn add(book: &mut Book<'_>) {
         book.case("emergency")
             .unapproved()
             .label(-100, "emergency")
-            .all("exempt", "EMERGENCY_LABEL"),
+            .fails(APPROVED, unfit)
+            .exempt_by_label(false, "LABEL_TIME_UNPROVEN"),
     );
     book.add(
         book.case("emergency-any-case")
             .unapproved()
             .label(-100, " Emergency ")
-            .all("exempt", "EMERGENCY_LABEL"),
+            .fails(APPROVED, unfit)
+            .exempt_by_label(false, "LABEL_TIME_UNPROVEN"),
     );
     book.add(
         book.case("emergency-inactive")
@@ -73,7 +78,8 @@ pub(super) fn add(book: &mut Book<'_>) {
     except(book, 400, "hotfix, approved on the phone");
     book.add(book.case("exception").unapproved().all("exempt", "EXCEPTION"));
     except(book, -30, "expired before the merge");
-    book.add(book.case("exception-expired").unapproved().fails(APPROVED, unfit));
+    let expired = book.case("exception-expired").unapproved().fails(APPROVED, unfit);
+    book.add(expired.flags(APPROVED, "EXCEPTION_EXPIRED").flags(SAST, "EXCEPTION_EXPIRED"));
 
     let index = book.group("out-of-scope", &[]);
     book.settings("in-scope = false");
@@ -101,6 +107,22 @@ pub(super) fn add(book: &mut Book<'_>) {
         None,
         (POLICY, "not_applicable", "REPOSITORY_GONE"),
     );
+    let index = book.group("disabled-later", &[]);
+    book.world.repositories[index].disabled = Some(start.plus(DAY + DAY / 2));
+    book.add(book.case("merged-before-disabled"));
+    let gone = Expected::new(POLICY, "not_applicable", "REPOSITORY_GONE");
+    book.expect_branch_from(2, "repository-disabled-later", index, Some("main"), gone);
+    let landed = Expected::new(REVIEWED, "pass", "ALL_CHANGES_REVIEWED");
+    book.expect_branch_from(2, "pushed-before-disabled", index, Some("main"), landed);
+
+    let index = book.group("branch-gone", &[]);
+    let branch = book.branch("release/gone");
+    book.world.repositories[index].branches[branch].deleted = Some(start.plus(-DAY));
+    book.add(book.case("merged-into-deleted-branch").into("release/gone"));
+    for (name, check) in [("branch-gone-policy", POLICY), ("branch-gone-pushes", REVIEWED)] {
+        book.expect_branch(name, index, Some("release/gone"), (check, "none", ""));
+    }
+
     let index = book.group("empty", &[]);
     let repository = &mut book.world.repositories[index];
     (repository.default, repository.branches) = (None, Vec::new());

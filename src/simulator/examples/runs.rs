@@ -19,6 +19,11 @@ fn no(case: Case, reason: &'static str) -> Case {
     case.fails(SAST, reason)
 }
 
+/// What standard accepts with flags, and strict does not.
+fn no_strictly(case: Case, flags: &'static str) -> Case {
+    case.flags(SAST, flags).strictly(SAST, "fail", "NOT_RUN")
+}
+
 fn plain(book: &mut Book<'_>) {
     book.group("runs", &[]);
     book.fork("runs-fork");
@@ -43,7 +48,8 @@ fn plain(book: &mut Book<'_>) {
         ),
         scan("rerun-succeeded")
             .run(Pipe::Scan, |run| run.result("failed").at(-200))
-            .run(Pipe::Scan, |run| run.at(-100)),
+            .run(Pipe::Scan, |run| run.at(-100))
+            .flags(SAST, "RERUN"),
         no(
             scan("rerun-failed")
                 .run(Pipe::Scan, |run| run.at(-200))
@@ -60,8 +66,11 @@ fn plain(book: &mut Book<'_>) {
         no(scan("run-ended-after-merge").run(Pipe::Scan, |run| run.at(5)), "RUN_AFTER_MERGE"),
         no(scan("run-not-finished").run(Pipe::Scan, RunSpec::never_ends), "RUN_NOT_FINISHED"),
         scan("run-ended-at-merge").run(Pipe::Scan, |run| run.at(0)),
-        scan("manual-run").run(Pipe::Scan, |run| run.because("manual")),
-        scan("run-on-source-branch").run(Pipe::Scan, RunSpec::on_source),
+        no_strictly(scan("manual-run").run(Pipe::Scan, |run| run.because("manual")), "NON_PR_RUN"),
+        no_strictly(
+            scan("run-on-source-branch").run(Pipe::Scan, RunSpec::on_source),
+            "LINKED_BY_BRANCH,NON_PR_RUN",
+        ),
         no(
             scan("run-on-older-source")
                 .push(-600, Author)
@@ -69,7 +78,22 @@ fn plain(book: &mut Book<'_>) {
                 .run(Pipe::Scan, |run| run.on_source().of(1).at(-1_000)),
             "NOT_RUN",
         ),
-        scan("run-in-fork").forked().run(Pipe::Scan, RunSpec::on_source),
+        no_strictly(
+            scan("run-in-fork").forked().run(Pipe::Scan, RunSpec::on_source),
+            "LINKED_BY_BRANCH,NON_PR_RUN",
+        ),
+        scan("run-without-commit")
+            .run(Pipe::Scan, RunSpec::says_nothing)
+            .flags(SAST, "COMMIT_UNPROVEN")
+            .strictly(SAST, "unknown", "COMMIT_UNPROVEN"),
+        no(
+            scan("failed-run-without-commit")
+                .run(Pipe::Scan, |run| run.says_nothing().result("failed")),
+            "RUN_FAILED",
+        )
+        .flags(SAST, "COMMIT_UNPROVEN"),
+        // Found among the deleted runs, which are kept a month longer.
+        book.case("run-purged-but-found").merged(book.world.start.plus(-20 * DAY)),
         no(scan("run-on-github").run(Pipe::Scan, RunSpec::on_github), "NOT_RUN"),
         scan("stage-rerun-succeeded")
             .run(Pipe::Scan, |run| run.result("failed").at(-200).again(-100, "succeeded")),
@@ -116,6 +140,22 @@ fn selectors(book: &mut Book<'_>) {
             .run(Pipe::Blue, |run| run.result("failed")),
         "RUN_FAILED",
     ));
+    book.group("either-of", &[]);
+    book.settings("sast = [\"lint\"]");
+    let lint = |name: &'static str, run: &'static str, state: &'static str| {
+        book.case(name)
+            .run(Pipe::Lint, |own| own.result(run))
+            .status(-100, "lint", state, None)
+            .expect(DEPENDENCIES, "fail", "NOT_RUN")
+    };
+    let cases = vec![
+        lint("either-by-status", "failed", "succeeded").expect(SAST, "pass", "STATUS_SUCCEEDED"),
+        lint("either-by-run", "succeeded", "failed"),
+        no(lint("neither-run-nor-status", "failed", "failed"), "RUN_FAILED"),
+    ];
+    for case in cases {
+        book.add(case);
+    }
     book.group("any-of", &[]);
     book.settings("sast = [\"CodeQL\", \"lint\"]");
     book.add(
@@ -159,6 +199,12 @@ fn jobs(book: &mut Book<'_>) {
             })
             .expect(SAST, "pass", "JOB_SUCCEEDED"),
         no(book.case("job-of-no-run"), "NOT_RUN"),
+        // The run is still found among the deleted ones, its timeline is not.
+        case("job-timeline-gone", "").merged(book.world.start.plus(-20 * DAY)).expect(
+            SAST,
+            "unknown",
+            "EVIDENCE_EXPIRED",
+        ),
     ];
     for case in cases {
         book.add(case);
@@ -201,6 +247,7 @@ fn evaluations(book: &mut Book<'_>) {
         book.case("run-expired-evaluation-approved")
             .merged(long_ago)
             .expect(SAST, "pass", "EVALUATION_APPROVED")
+            .flags(SAST, "RUN_EXPIRED")
             .expect(TESTS, "unknown", "EVIDENCE_EXPIRED"),
         no(scan("evaluation-queued"), "NOT_RUN"),
         scan("policy-not-applicable").policy_not_applicable().expect(
@@ -210,7 +257,8 @@ fn evaluations(book: &mut Book<'_>) {
         ),
         scan("stage-rerun-after-merge")
             .run(Pipe::Scan, |run| run.at(-100).again(60, "failed"))
-            .expect(SAST, "pass", "EVALUATION_APPROVED"),
+            .expect(SAST, "pass", "EVALUATION_APPROVED")
+            .flags(SAST, "RERUN_AFTER_MERGE"),
         book.case("run-and-evaluation"),
     ];
     for case in cases {
