@@ -14,6 +14,7 @@
 mod answer;
 mod bulk;
 mod config;
+mod directory;
 mod examples;
 mod faults;
 mod json;
@@ -45,10 +46,12 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub use directory::Identities;
 pub use examples::{Example, Expected};
 pub use faults::{Faults, UnknownFault};
 pub use server::Requests;
 
+use directory::Directory;
 use server::Shared;
 
 /// How many pull requests the bulk holds at the start.
@@ -109,8 +112,11 @@ pub struct Options {
     pub size: Size,
     /// Name of the organization.
     pub organization: String,
-    /// The token that is accepted, as a personal access token and as a bearer token.
+    /// The token that is accepted, as a personal access token and as a bearer token; with `-scoped` behind it a personal
+    /// access token of this organization alone, which profile and accounts refuse.
     pub token: String,
+    /// What the directory behind sign-in accepts.
+    pub identities: Identities,
     /// What the clock shows at the start.
     pub start: DateTime<Utc>,
     /// Whether the named examples are there too.
@@ -128,6 +134,7 @@ impl Default for Options {
             size: Size::Tiny,
             organization: "contoso".to_owned(),
             token: "simulated-token".to_owned(),
+            identities: Identities::default(),
             start: DateTime::from_timestamp(1_790_841_600, 0).unwrap_or_default(),
             has_examples: true,
             faults: Faults::default(),
@@ -154,7 +161,9 @@ impl Simulator {
         let listener = TcpListener::bind(options.addr).await?;
         let addr = listener.local_addr()?;
         let base = format!("http://{addr}/{}", options.organization);
-        let shared = Arc::new(Shared::new(layout::build(&options, &base), options.token.clone()));
+        let world = layout::build(&options, &base);
+        let directory = Directory::new(options.seed, options.identities.clone());
+        let shared = Arc::new(Shared::new(world, options.token.clone(), directory));
         let router = server::router(Arc::clone(&shared), options.faults);
         let (stop, stopped) = oneshot::channel();
         // Small answers must not wait for the next one.
@@ -186,6 +195,36 @@ impl Simulator {
     /// The token that is accepted.
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// The tenant that the organization is connected to.
+    pub fn tenant(&self) -> String {
+        self.shared.directory.tenant()
+    }
+
+    /// A tenant whose tokens the organization does not take.
+    pub fn other_tenant(&self) -> String {
+        self.shared.directory.other_tenant()
+    }
+
+    /// The application that may read the organization, for itself and for its user.
+    pub fn client_id(&self) -> String {
+        self.shared.directory.client()
+    }
+
+    /// An application of the tenant that was not added to the organization.
+    pub fn stranger_id(&self) -> String {
+        self.shared.directory.stranger()
+    }
+
+    /// Ends all access tokens before their time.
+    pub fn end_access_tokens(&self) {
+        self.shared.directory.end_access();
+    }
+
+    /// Ends all refresh tokens, as a changed password does.
+    pub fn revoke_refresh_tokens(&self) {
+        self.shared.directory.revoke();
     }
 
     /// The name of the organization.

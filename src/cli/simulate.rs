@@ -16,7 +16,11 @@ Examples:
 
 The config file for it is printed to stdout; /_simulator/stats tells its clock and what was asked of it.
 Faults: throttle=N (every Nth request), retry-after=SECONDS, and once at the Nth request: sign-in=N, error=N,
-truncate=N, reset=N, repeat-page=N.")]
+truncate=N, reset=N, repeat-page=N.
+
+Other ways to sign in work too, with `login` in `[organization.endpoints]` set to the simulator's address: an application
+with the secret `simulated-secret`, its user by `adolake login`, and AZURE_POD_IDENTITY_AUTHORITY_HOST for a machine's identity.
+POST /_simulator/sign-in with {\"end\": \"access\"} or {\"end\": \"refresh\"} ends their tokens.")]
 pub(super) struct Args {
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:0")]
@@ -62,7 +66,12 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         simulator.organization_url(),
         simulator.url()
     ));
-    context.output.say(&format!("sign in with: export ADO_PAT={}", simulator.token()));
+    context.output.say(&format!(
+        "sign in with: export ADO_PAT={}; or tenant {}, application {}",
+        simulator.token(),
+        simulator.tenant(),
+        simulator.client_id()
+    ));
     context.output.print(&simulator.config("./lake", "ADO_PAT"))?;
     simulator.wait().await?;
     Ok(Exit::CLEAN)

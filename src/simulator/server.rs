@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::answer::{Answer, Request};
+use super::directory::{Bearer, Directory};
 use super::faults::{Faults, Injector, inject};
 use super::routes;
 use super::snapshot::Snapshot;
@@ -33,14 +34,29 @@ pub(crate) struct Shared {
     pub(crate) world: World,
     snapshot: RwLock<Arc<Snapshot>>,
     token: String,
+    pub(crate) directory: Directory,
     requests: Mutex<Requests>,
+}
+
+/// Who asks.
+enum Asker {
+    /// Somebody who may read everything.
+    Member,
+    /// Somebody whose token is good for this organization only, not for profile and accounts.
+    MemberOfOne,
+    /// Somebody whose bearer token is good, but whom the organization does not know; by object id.
+    Stranger(String),
+    /// Somebody with a bearer token that is no good.
+    Ended,
+    /// Nobody.
+    Nobody,
 }
 
 impl Shared {
     /// A world at its starting instant.
-    pub(crate) fn new(world: World, token: String) -> Shared {
+    pub(crate) fn new(world: World, token: String, directory: Directory) -> Shared {
         let snapshot = RwLock::new(Arc::new(Snapshot::new(&world, world.start)));
-        Shared { world, snapshot, token, requests: Mutex::default() }
+        Shared { world, snapshot, token, directory, requests: Mutex::default() }
     }
 
     /// What is visible now.
@@ -70,29 +86,48 @@ impl Shared {
         *counters.routes.entry(route).or_default() += 1;
     }
 
-    /// Whether the token stands in the header: as a personal access token or as a bearer token.
-    fn is_signed_in(&self, headers: &HeaderMap) -> bool {
+    /// Whose token stands in the header: a personal access token, or a bearer token.
+    fn asker(&self, headers: &HeaderMap, now: Time) -> Asker {
         let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok())
         else {
-            return false;
+            return Asker::Nobody;
         };
         match value.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token == self.token,
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                if token == self.token {
+                    return Asker::Member;
+                }
+                match self.directory.owner(token, now) {
+                    Bearer::Member => Asker::Member,
+                    Bearer::Stranger(id) => Asker::Stranger(id),
+                    Bearer::Nobody => Asker::Ended,
+                }
+            }
             Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => {
                 let pair =
                     STANDARD.decode(pair).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-                pair.as_deref()
-                    .and_then(|pair| pair.split_once(':'))
-                    .is_some_and(|(_, token)| token == self.token)
+                match pair.as_deref().and_then(|pair| pair.split_once(':')) {
+                    Some((_, token)) if token == self.token => Asker::Member,
+                    Some((_, token)) if token.strip_suffix("-scoped") == Some(&self.token) => {
+                        Asker::MemberOfOne
+                    }
+                    _ => Asker::Nobody,
+                }
             }
-            _ => false,
+            _ => Asker::Nobody,
         }
     }
 
     /// What a request without a good token gets.
-    fn refuse(&self, request: &Request) -> Answer {
-        let message = "TF400813: The user '' is not authorized to access this resource.";
-        let reason = "Access+Denied%3a+The+Personal+Access+Token+used+is+invalid+or+has+expired.";
+    fn refuse(&self, request: &Request, asker: &Asker) -> Answer {
+        let user = if let Asker::Stranger(id) = asker { id.as_str() } else { "" };
+        let message =
+            format!("TF400813: The user '{user}' is not authorized to access this resource.");
+        let reason = match asker {
+            Asker::Stranger(_) | Asker::Ended => message.replace(' ', "+").replace(':', "%3a"),
+            _ => "Access+Denied%3a+The+Personal+Access+Token+used+is+invalid+or+has+expired."
+                .to_owned(),
+        };
         let is_suppressed = request
             .header("x-tfs-fedauthredirect")
             .is_some_and(|value| value.eq_ignore_ascii_case("suppress"));
@@ -103,7 +138,7 @@ impl Shared {
             Answer::html(StatusCode::FOUND, "<html><body>Object moved</body></html>")
                 .with("location", place)
         } else {
-            Answer::error(StatusCode::UNAUTHORIZED, "UnauthorizedRequestException", message)
+            Answer::error(StatusCode::UNAUTHORIZED, "UnauthorizedRequestException", &message)
                 .with("www-authenticate", "Basic realm=\"http://127.0.0.1/\"")
         };
         answer.with("x-tfs-serviceerror", reason)
@@ -111,15 +146,28 @@ impl Shared {
 
     fn answer(&self, request: &Request, snapshot: &Snapshot) -> Answer {
         let last = request.path.last().map(String::as_str);
-        let (route, answer) = if last == Some("_signin") {
+        self.directory.count_request();
+        let asker = self.asker(&request.headers, snapshot.now);
+        let is_deployment = request.path.first().is_some_and(|first| first == "_apis");
+        let is_let_in = match asker {
+            Asker::Member => true,
+            Asker::MemberOfOne => !is_deployment,
+            _ => false,
+        };
+        let (route, answer) = if let Some(found) = self.directory.answer(request, snapshot.now) {
+            found
+        } else if last == Some("_signin") {
             let page = "<!DOCTYPE html><html><head><title>Azure DevOps Services | Sign In</title></head></html>";
             ("sign-in page", Answer::html(StatusCode::NON_AUTHORITATIVE_INFORMATION, page))
         } else if request.method == Method::HEAD && request.path.len() == 1 {
-            let answer = Answer::empty(StatusCode::NOT_FOUND)
-                .with("x-vss-resourcetenant", self.world.guid(14, 0));
-            ("tenant", answer)
-        } else if !self.is_signed_in(&request.headers) {
-            ("refused token", self.refuse(request))
+            let answer = Answer::empty(StatusCode::NOT_FOUND);
+            if request.path[0].eq_ignore_ascii_case(&self.world.organization) {
+                ("tenant", answer.with("x-vss-resourcetenant", self.directory.tenant()))
+            } else {
+                ("tenant", answer)
+            }
+        } else if !is_let_in {
+            ("refused token", self.refuse(request, &asker))
         } else {
             routes::answer(&self.world, snapshot, request)
         };
@@ -142,10 +190,24 @@ impl Shared {
                 self.advance(seconds.saturating_mul(SECOND));
                 self.stats()
             }
+            (&Method::POST, Some("sign-in")) => {
+                let body: serde_json::Value =
+                    serde_json::from_slice(&request.body).unwrap_or_default();
+                match body["end"].as_str() {
+                    Some("access") => self.directory.end_access(),
+                    Some("refresh") => self.directory.revoke(),
+                    _ => {
+                        return Answer::bad_request(
+                            "the body must be {\"end\": \"access\"} or {\"end\": \"refresh\"}",
+                        );
+                    }
+                }
+                self.stats()
+            }
             (&Method::GET, Some("stats" | "clock")) => self.stats(),
             _ => Answer::not_found(
                 "NotFound",
-                "the controls are POST /_simulator/clock and GET /_simulator/stats",
+                "the controls are POST /_simulator/clock, POST /_simulator/sign-in and GET /_simulator/stats",
             ),
         }
     }
