@@ -26,22 +26,27 @@ mod retry;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 
 use self::answer::{Failure, classify, parse, read_body};
+use self::call::VERSIONS;
 use self::clock::ServiceClock;
 use self::gate::Verdict;
 use self::retry::RateHeaders;
 use crate::event::{Event, Observer};
 
 pub use self::answer::Answer;
-pub use self::auth::{FixedToken, TokenSource};
+pub use self::auth::{
+    DeviceCode, FixedToken, Kept, Login, Loopback, SignInError, SignedIn, TokenSource, Vault,
+    sign_in,
+};
 pub use self::call::{Call, Endpoints, PREVIEW, RELEASED, escaped};
 pub use self::error::Error;
 pub use self::gate::Gate;
@@ -91,6 +96,8 @@ struct Shared {
     options: Options,
     http: reqwest::Client,
     clock: ServiceClock,
+    /// How many steps below the newest api-version the server is.
+    level: AtomicUsize,
 }
 
 /// Data of one attempt, not yet read.
@@ -107,6 +114,8 @@ struct Tries {
     throttled: u32,
     has_renewed: bool,
     has_flipped: bool,
+    /// The header that was sent last.
+    sent: Option<SecretString>,
 }
 
 impl Client {
@@ -127,7 +136,8 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|source| Error::Setup { source })?;
-        let shared = Shared { options, http, clock: ServiceClock::default() };
+        let shared =
+            Shared { options, http, clock: ServiceClock::default(), level: AtomicUsize::new(0) };
         Ok(Self { shared: Arc::new(shared), meter: Arc::default() })
     }
 
@@ -150,6 +160,11 @@ impl Client {
     /// Returns the base addresses.
     pub fn endpoints(&self) -> &Endpoints {
         &self.shared.options.endpoints
+    }
+
+    /// Returns the api-version that the service takes, as far as is known: the newest, or what an older server answers.
+    pub fn api_version(&self) -> &'static str {
+        VERSIONS[self.shared.level.load(Ordering::Relaxed)].0
     }
 
     /// Returns the time of the service: that of its latest answer, moved on; none before the first answer.
@@ -195,21 +210,33 @@ impl Client {
     async fn ask<T: DeserializeOwned>(&self, mut call: Call) -> Result<Answer<Option<T>>, Error> {
         let mut tries = Tries::default();
         loop {
-            let address = call.address(self.endpoints());
-            let attempt = self.attempt(&call, &address).await.and_then(|received| {
-                let value = received.body.as_ref().map(|body| parse(&address, body)).transpose()?;
-                Ok((value, received))
-            });
+            let level = self.shared.level.load(Ordering::Relaxed);
+            let address = call.address(self.endpoints(), level)?;
+            let attempt =
+                self.attempt(&call, &address, &mut tries.sent).await.and_then(|received| {
+                    let value =
+                        received.body.as_ref().map(|body| parse(&address, body)).transpose()?;
+                    Ok((value, received))
+                });
             match attempt {
                 Ok((value, received)) => {
                     return Ok(Answer {
                         value,
                         seen_at: received.seen_at,
                         url: address,
-                        api_version: call.version(),
+                        api_version: call.version(level),
                         raw: received.body.filter(|_| call.keeps_raw),
                         continuation: received.continuation,
                     });
+                }
+                Err(Failure::Final(error)) if error.is_too_new() && level + 1 < VERSIONS.len() => {
+                    // Of several calls that learn this at once, one steps down.
+                    let _ = self.shared.level.compare_exchange(
+                        level,
+                        level + 1,
+                        Ordering::Relaxed,
+                        Ordering::Relaxed,
+                    );
                 }
                 Err(Failure::Final(error)) if error.is_version() && !tries.has_flipped => {
                     tries.has_flipped = true;
@@ -221,7 +248,12 @@ impl Client {
     }
 
     /// Sends once.
-    async fn attempt(&self, call: &Call, address: &str) -> Result<Received, Failure> {
+    async fn attempt(
+        &self,
+        call: &Call,
+        address: &str,
+        sent: &mut Option<SecretString>,
+    ) -> Result<Received, Failure> {
         let options = &self.shared.options;
         let network = |source: reqwest::Error| {
             let (address, timeout) = (address.to_owned(), options.patience.timeout);
@@ -233,12 +265,13 @@ impl Client {
             })
         };
         let permit = options.gate.enter().await;
-        let token = options.auth.header().await.map_err(Failure::Final)?;
-        let mut token = HeaderValue::from_str(token.expose_secret()).map_err(|_| {
+        let secret = options.auth.header().await.map_err(Failure::Final)?;
+        let mut token = HeaderValue::from_str(secret.expose_secret()).map_err(|_| {
             let problem = "holds characters that no header takes".to_owned();
             Failure::Final(Error::Token { problem })
         })?;
         token.set_sensitive(true);
+        *sent = Some(secret);
         let request = match &call.body {
             Some(body) => self
                 .shared
@@ -309,7 +342,10 @@ impl Client {
                     return Err(error);
                 }
                 tries.has_renewed = true;
-                let is_new = self.shared.options.auth.renewed().await?;
+                let is_new = match &tries.sent {
+                    Some(sent) => self.shared.options.auth.renewed(sent).await?,
+                    None => false,
+                };
                 let wait = if is_new { Duration::ZERO } else { patience.backoff(1) };
                 ("looks signed out".to_owned(), wait)
             }

@@ -13,6 +13,7 @@ pub mod exit;
 pub mod failure;
 mod lake;
 mod log;
+mod login;
 mod man;
 pub mod output;
 pub mod progress;
@@ -91,6 +92,10 @@ struct Global {
 enum Command {
     /// Try everything on a simulated organization: sync, check, and where to look next
     Demo(demo::Args),
+    /// Sign in as a person, and keep it for later runs
+    Login(login::Args),
+    /// Forget who signed in
+    Logout(login::Out),
     /// Read what is new into the lake
     Sync(sync::Args),
     /// Run the checks on the lake, store the verdicts, and report what failed
@@ -113,6 +118,8 @@ impl Command {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::Demo(args) => demo::run(args, context).await,
+            Self::Login(args) => login::run(args, context).await,
+            Self::Logout(args) => login::out(&args, context),
             Self::Sync(args) => sync::run(args, context).await,
             Self::Check(args) => check::run(args, context).await,
             Self::Sql(args) => sql::run(args, context).await,

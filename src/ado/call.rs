@@ -10,22 +10,30 @@ use url::Url;
 use super::error::Error;
 
 /// What a path segment or query value keeps as it is.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The api-version of what is released.
-pub const RELEASED: &str = "7.1";
+pub const RELEASED: &str = VERSIONS[0].0;
 /// The api-version of what is still a preview.
-pub const PREVIEW: &str = "7.1-preview.1";
+pub const PREVIEW: &str = VERSIONS[0].1;
+/// The api-versions that are tried in turn where a server is older than the newest, released and preview.
+pub(super) const VERSIONS: [(&str, &str); 4] = [
+    ("7.1", "7.1-preview.1"),
+    ("7.0", "7.0-preview.1"),
+    ("6.0", "6.0-preview.1"),
+    ("5.1", "5.1-preview.1"),
+];
 
 /// Base addresses of one organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
     /// Projects, git, policies, builds; the organization is part of it.
     pub core: Url,
-    /// Users and service principals; the organization is part of it.
-    pub graph: Url,
-    /// Profile and accounts.
-    pub profile: Url,
+    /// Users and service principals; the organization is part of it. None on a server of one's own, which has none.
+    pub graph: Option<Url>,
+    /// Profile and accounts. None on a server of one's own, which has none.
+    pub profile: Option<Url>,
     /// Sign-in.
     pub login: Url,
 }
@@ -38,10 +46,28 @@ impl Endpoints {
     pub fn parse(core: &str, graph: &str, profile: &str, login: &str) -> Result<Self, Error> {
         Ok(Self {
             core: base(core)?,
-            graph: base(graph)?,
-            profile: base(profile)?,
+            graph: Some(base(graph)?),
+            profile: Some(base(profile)?),
             login: base(login)?,
         })
+    }
+
+    /// Reads the base addresses of the configuration.
+    ///
+    /// # Errors
+    /// Fails as [`Endpoints::parse`] does.
+    pub fn of(section: &crate::config::Endpoints) -> Result<Self, Error> {
+        Ok(Self {
+            core: base(&section.core)?,
+            graph: section.graph.as_deref().map(base).transpose()?,
+            profile: section.profile.as_deref().map(base).transpose()?,
+            login: base(&section.login)?,
+        })
+    }
+
+    /// Returns where users are asked for, which is also where the tenant of the organization is told.
+    pub fn graph_host(&self) -> Option<&Url> {
+        self.graph.as_ref()
     }
 
     /// Returns the addresses of Azure DevOps Services for an organization.
@@ -59,12 +85,17 @@ impl Endpoints {
     }
 
     pub(super) fn is_loopback(&self) -> bool {
-        match self.core.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        }
+        is_loopback(&self.core)
+    }
+}
+
+/// Returns whether an address is on this machine.
+pub(super) fn is_loopback(address: &Url) -> bool {
+    match address.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -105,7 +136,7 @@ pub struct Call {
     host: Host,
     path: String,
     query: Vec<(Cow<'static, str>, String)>,
-    version: &'static str,
+    is_preview: bool,
     pub(super) body: Option<Bytes>,
     pub(super) keeps_raw: bool,
 }
@@ -147,13 +178,13 @@ impl Call {
             let _ = write!(path, "/{}", escaped(segment));
         }
         let (query, body) = (Vec::new(), None);
-        Self { host, path, query, version: RELEASED, body, keeps_raw: false }
+        Self { host, path, query, is_preview: false, body, keeps_raw: false }
     }
 
     /// Asks with the api-version of a preview.
     #[must_use]
     pub fn preview(mut self) -> Self {
-        self.version = PREVIEW;
+        self.is_preview = true;
         self
     }
 
@@ -187,21 +218,24 @@ impl Call {
         self
     }
 
-    pub(super) fn version(&self) -> &'static str {
-        self.version
+    /// Returns the api-version that the call carries, `level` steps below the newest.
+    pub(super) fn version(&self, level: usize) -> &'static str {
+        let (released, preview) = VERSIONS[level.min(VERSIONS.len() - 1)];
+        if self.is_preview { preview } else { released }
     }
 
     pub(super) fn flip_version(&mut self) {
-        self.version = if self.version == RELEASED { PREVIEW } else { RELEASED };
+        self.is_preview = !self.is_preview;
     }
 
-    /// Returns the whole address.
-    pub(super) fn address(&self, endpoints: &Endpoints) -> String {
+    /// Returns the whole address; none where the host does not exist.
+    pub(super) fn address(&self, endpoints: &Endpoints, level: usize) -> Result<String, Error> {
         let base = match self.host {
-            Host::Core => &endpoints.core,
-            Host::Graph => &endpoints.graph,
-            Host::Profile => &endpoints.profile,
+            Host::Core => Some(&endpoints.core),
+            Host::Graph => endpoints.graph.as_ref(),
+            Host::Profile => endpoints.profile.as_ref(),
         };
+        let base = base.ok_or_else(|| Error::NoHost { path: self.path.clone() })?;
         let mut address = base.as_str().trim_end_matches('/').to_owned();
         address.push_str(&self.path);
         for (index, (name, value)) in self.query.iter().enumerate() {
@@ -209,8 +243,8 @@ impl Call {
                 write!(address, "{}{name}={}", if index == 0 { '?' } else { '&' }, escaped(value));
         }
         let mark = if self.query.is_empty() { '?' } else { '&' };
-        let _ = write!(address, "{mark}api-version={}", self.version);
-        address
+        let _ = write!(address, "{mark}api-version={}", self.version(level));
+        Ok(address)
     }
 }
 
@@ -226,14 +260,34 @@ mod tests {
             .query("$top", 1000)
             .query("filter", "heads/é+&");
         assert_eq!(
-            call.address(&endpoints),
+            call.address(&endpoints, 0).unwrap(),
             "https://dev.azure.com/contoso/Two%20Words/_apis/git/repositories/a%2Fb%23c/refs\
              ?$top=1000&filter=heads%2F%C3%A9%2B%26&api-version=7.1"
         );
         assert_eq!(
-            Call::graph(&["users"]).address(&endpoints),
+            Call::graph(&["users"]).address(&endpoints, 0).unwrap(),
             "https://vssps.dev.azure.com/contoso/_apis/graph/users?api-version=7.1-preview.1"
         );
+    }
+
+    #[test]
+    fn a_server_of_ones_own_has_one_host_and_older_versions() {
+        let section = crate::config::Endpoints {
+            core: "https://tfs.example/tfs/Main".to_owned(),
+            graph: None,
+            profile: None,
+            login: "https://login.example".to_owned(),
+        };
+        let endpoints = Endpoints::of(&section).unwrap();
+        let call = Call::core(&["projects"]);
+        assert_eq!(
+            call.address(&endpoints, 2).unwrap(),
+            "https://tfs.example/tfs/Main/_apis/projects?api-version=6.0"
+        );
+        assert_eq!(call.preview().version(9), "5.1-preview.1");
+        for call in [Call::graph(&["users"]), Call::profile(&["accounts"])] {
+            assert!(matches!(call.address(&endpoints, 0), Err(Error::NoHost { .. })));
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! What can go wrong between us and Azure DevOps, told apart by what it means for the caller.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::auth::SignInError;
+use crate::config;
 use crate::hint::Hint;
 
 /// A failed call; addresses are without secrets, answers are never quoted beyond the service's own message.
@@ -28,6 +31,28 @@ pub enum Error {
     Token {
         /// What is wrong with it, without showing it.
         problem: String,
+    },
+    /// A secret that the configuration names is not to be had.
+    #[error("cannot sign in")]
+    Secret {
+        /// Why.
+        #[source]
+        source: Box<config::Error>,
+    },
+    /// There is no token, as signing in failed.
+    #[error("cannot sign in with `kind = \"{kind}\"`")]
+    SignIn {
+        /// Kind of sign-in, as in the configuration.
+        kind: &'static str,
+        /// Why.
+        #[source]
+        source: Arc<SignInError>,
+    },
+    /// A host that Azure DevOps Server does not have, and that no configuration names.
+    #[error("there is no host for `{path}`: Azure DevOps Server has no such API")]
+    NoHost {
+        /// Path that was to be asked.
+        path: String,
     },
     /// The token is not accepted: 401, a redirect to the sign-in page, or the sign-in page itself.
     #[error("`{address}` answers as to somebody who is not signed in: {reason}")]
@@ -163,6 +188,9 @@ pub enum Error {
 impl Error {
     /// Returns whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
+        if let Self::SignIn { source, .. } = self {
+            return source.is_transient();
+        }
         matches!(
             self,
             Self::Throttled { .. }
@@ -180,7 +208,20 @@ impl Error {
 
     /// Returns whether the token is not accepted: the run cannot go on.
     pub fn is_signed_out(&self) -> bool {
-        matches!(self, Self::SignedOut { .. } | Self::Token { .. })
+        matches!(
+            self,
+            Self::SignedOut { .. } | Self::Token { .. } | Self::Secret { .. } | Self::SignIn { .. }
+        )
+    }
+
+    /// Returns whether the service has no such API at all.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::NoHost { .. })
+    }
+
+    /// Returns whether the server is older than the api-version of the request.
+    pub(crate) fn is_too_new(&self) -> bool {
+        matches!(self, Self::BadRequest { type_key, .. } if type_key.starts_with("VssVersionOutOfRange"))
     }
 
     /// Returns whether the service does not take the api-version of the request.
@@ -196,9 +237,14 @@ impl Hint for Error {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Token { .. } => "set the token anew; surrounding spaces and line ends do no harm",
-            Self::SignedOut { .. } => {
-                "the token looks wrong, expired or revoked, or is meant for another organization: make a new one with \
-                 Code (Read), Build (Read), Project and Team (Read), Graph (Read)"
+            Self::SignIn { source, .. } => return source.hints(),
+            Self::Secret { source } => return source.hints(),
+            Self::SignedOut { reason, .. } => signed_out(reason),
+            Self::Forbidden { message, .. } if is_conditional_access(message) => {
+                signed_out(message)
+            }
+            Self::NoHost { .. } => {
+                "set `graph` and `profile` in `[organization.endpoints]` if it is a proxy of the cloud"
             }
             Self::Forbidden { .. } | Self::NotFound { .. } => {
                 "ask for read permission there, or exclude it in `projects`; `adolake doctor` lists what can be read"
@@ -225,5 +271,57 @@ impl Hint for Error {
             }
         };
         vec![hint.to_owned()]
+    }
+}
+
+fn is_conditional_access(reason: &str) -> bool {
+    reason.contains("VS403463") || reason.to_lowercase().contains("conditional access")
+}
+
+/// Returns what can be done about a token that is not accepted, by what the service says of it.
+fn signed_out(reason: &str) -> &'static str {
+    // An empty name means that the token itself is not known; a name that its owner is, and has no business here.
+    let names_somebody = reason.contains("TF400813") && !reason.contains("user ''");
+    if is_conditional_access(reason) {
+        "a conditional access policy of the organization's tenant stands in the way: run from a network that it allows, \
+         or have the identity exempted by the administrator"
+    } else if reason.contains("TF401444") || names_somebody {
+        "the identity does not belong to the organization: add it in Organization settings > Users with access level \
+         Basic (of a service principal the enterprise application, in the organization's own tenant); for a person see \
+         that `tenant-id` is that of the organization"
+    } else if reason.contains("Personal Access Token") {
+        "the personal access token has expired, was revoked, or is of another organization: make a new one with \
+         Code (Read), Build (Read), Project and Team (Read), Graph (Read)"
+    } else {
+        "the token looks wrong, expired or revoked, or is meant for another organization: make a new one with \
+         Code (Read), Build (Read), Project and Team (Read), Graph (Read); without a personal access token see that \
+         `tenant-id` is that of the organization"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_service_says_decides_what_can_be_done() {
+        for (reason, word) in [
+            (
+                "VS403463: The conditional access policy defined by your administrator has failed.",
+                "conditional access",
+            ),
+            (
+                "TF401444: Please sign-in at least once as a\\b in a web browser",
+                "Organization settings > Users",
+            ),
+            (
+                "TF400813: The user '8b5c' is not authorized to access this resource.",
+                "Organization settings > Users",
+            ),
+            ("TF400813: The user '' is not authorized to access this resource.", "looks wrong"),
+            ("Access Denied: The Personal Access Token used has expired.", "make a new one"),
+        ] {
+            assert!(signed_out(reason).contains(word), "{reason}");
+        }
     }
 }

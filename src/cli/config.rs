@@ -110,9 +110,8 @@ fn json(value: toml::Value) -> serde_json::Value {
 /// A secret that is not here may be there where adolake runs: no problem of the file, but worth a word.
 fn warn_of_missing_secrets(config: &config::Config, context: &Context) {
     for organization in &config.organizations {
-        let token =
-            organization.auth.personal_access_token(&organization.name, context.environment());
-        if let Err(error) = token {
+        let secret = organization.auth.secret(&organization.name, context.environment());
+        if let Err(error) = secret {
             context.output.warn(&error.to_string());
         }
     }

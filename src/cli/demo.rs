@@ -82,8 +82,7 @@ async fn sync_once(
         .organizations()?
         .first()
         .ok_or_else(|| Failure::user("the config of the demo names no organization"))?;
-    let token = organization.auth.personal_access_token(&organization.name, environment)?;
-    let input = super::sync::input(config, organization, &token, lake, context)?;
+    let input = super::sync::input(config, organization, environment, lake, context)?;
     Ok(sync::sync(input, &Options::default()).await?)
 }
 

@@ -86,6 +86,7 @@ fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
         config::Error,
         schema::Error,
         ado::Error,
+        ado::SignInError,
         lake::Error,
         extract::Error,
         checks::Error,

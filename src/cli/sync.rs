@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -14,8 +13,8 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{Exports, Style, clean, paint, write_file};
 use super::progress::Progress;
-use crate::ado::{Client, Endpoints, FixedToken, Gate, Options as ClientOptions, Patience};
-use crate::config::{Config, Organization};
+use crate::ado::{Client, Endpoints, Gate, Options as ClientOptions, Patience, sign_in};
+use crate::config::{Config, Environment, Organization};
 use crate::extract::{Resource, Source};
 use crate::hint::nearest;
 use crate::lake::Lake;
@@ -91,9 +90,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     // Everything that can be wrong with the configuration shows before anything is asked or written.
     let lake = Arc::new(super::lake::open(&config, context)?);
     for organization in organizations {
-        let token =
-            organization.auth.personal_access_token(&organization.name, context.environment())?;
-        inputs.push(input(&config, organization, &token, &lake, context)?);
+        inputs.push(input(&config, organization, context.environment(), &lake, context)?);
     }
     if args.plan {
         for input in inputs {
@@ -133,24 +130,21 @@ fn resource(name: &str) -> Result<Resource, Failure> {
 /// Puts together what a sync of one organization is handed.
 ///
 /// # Errors
-/// When an address or the token cannot be used.
+/// When an address or a secret cannot be used.
 pub(super) fn input(
     config: &Config,
     organization: &Organization,
-    token: &SecretString,
+    environment: &Environment,
     lake: &Arc<Lake>,
     context: &Context,
 ) -> anyhow::Result<Input> {
-    let own = &organization.endpoints;
-    // On a server of one's own, one address serves every area.
-    let other = |address: &Option<String>| address.clone().unwrap_or_else(|| own.core.clone());
-    let endpoints =
-        Endpoints::parse(&own.core, &other(&own.graph), &other(&own.profile), &own.login)?;
+    let endpoints = Endpoints::of(&organization.endpoints)?;
     let observer = Arc::new(Progress::new(&context.output));
+    let auth = sign_in(organization, &endpoints, environment)?;
     let client = Client::new(ClientOptions {
         organization: organization.name.clone(),
         endpoints,
-        auth: Arc::new(FixedToken::pat(token)?),
+        auth,
         gate: Gate::new(config.sync.concurrency, Patience::default()),
         patience: Patience::default(),
         observer: Arc::clone(&observer) as _,

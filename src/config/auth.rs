@@ -4,10 +4,11 @@ use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::env::Environment;
 use super::error::Error;
+use super::keyring::Keyring;
 
 /// Where a secret is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Secret {
     /// Fetches the secret; `purpose` is said in errors, e.g. ``the token of organization `contoso` ``.
     ///
     /// # Errors
-    /// When the variable is not set, the file cannot be read, or there is no keyring.
+    /// When the variable is not set, the file cannot be read, or the keyring has no such entry.
     pub fn resolve(&self, environment: &Environment, purpose: &str) -> Result<SecretString, Error> {
         match self {
             Self::Env(variable) => environment
@@ -50,7 +51,20 @@ impl Secret {
                     secret => Ok(SecretString::from(secret)),
                 }
             }
-            Self::Keyring(_) => Err(Error::NotAvailable { what: "the system keyring".to_owned() }),
+            Self::Keyring(name) => {
+                let failed = |problem: String| Error::Keyring {
+                    name: name.clone(),
+                    purpose: purpose.to_owned(),
+                    problem,
+                };
+                let secret = Keyring::of(environment).get(name);
+                let secret = secret.map_err(|error| failed(error.to_string()))?;
+                let secret = secret.ok_or_else(|| failed("there is no such entry".to_owned()))?;
+                match secret.expose_secret().trim() {
+                    "" => Err(failed("the entry is empty".to_owned())),
+                    secret => Ok(SecretString::from(secret)),
+                }
+            }
         }
     }
 }
@@ -147,25 +161,30 @@ impl Auth {
         }
     }
 
-    /// Fetches the personal access token for `organization`.
+    /// Fetches the secret that the configuration refers to: a token, a client secret, or a certificate with its key;
+    /// none where the kind needs none, or keeps it elsewhere.
     ///
     /// # Errors
-    /// When the token is not to be had, or the way of signing in is not available yet.
-    pub fn personal_access_token(
+    /// When the secret is not to be had.
+    pub fn secret(
         &self,
         organization: &str,
         environment: &Environment,
-    ) -> Result<SecretString, Error> {
-        match self {
-            Self::Pat(secret) => {
-                secret.resolve(environment, &format!("the token of organization `{organization}`"))
-            }
-            other => Err(Error::NotAvailable {
-                what: format!(
-                    "sign-in with `kind = \"{}\"` (organization `{organization}`)",
-                    other.kind()
-                ),
+    ) -> Result<Option<SecretString>, Error> {
+        let resolve = |secret: &Secret, what: &str| {
+            secret.resolve(environment, &format!("the {what} of organization `{organization}`"))
+        };
+        Ok(match self {
+            Self::Pat(secret) => Some(resolve(secret, "token")?),
+            Self::ServicePrincipal { credential, .. } => Some(match credential {
+                Credential::Secret(secret) => resolve(secret, "client secret")?,
+                Credential::Certificate(secret) => resolve(secret, "certificate")?,
             }),
-        }
+            Self::Pipeline { env } => Some(resolve(&Secret::Env(env.clone()), "token")?),
+            Self::User { .. }
+            | Self::ManagedIdentity { .. }
+            | Self::WorkloadIdentity { .. }
+            | Self::AzureCli => None,
+        })
     }
 }

@@ -22,6 +22,31 @@ pub const LOG_LEVEL: &str = "ADOLAKE_LOG_LEVEL";
 /// Log format, as `--log-format`.
 pub const LOG_FORMAT: &str = "ADOLAKE_LOG_FORMAT";
 
+/// `never` leaves the system's keyring alone: what `adolake login` keeps goes into an encrypted file.
+pub const KEYRING: &str = "ADOLAKE_KEYRING";
+
+/// Passphrase of the files with what `adolake login` keeps; without it the key lies beside them.
+pub const LOGIN_PASSPHRASE: &str = "ADOLAKE_LOGIN_PASSPHRASE";
+
+/// Address of the metadata service that gives tokens to machines in Azure, as the SDKs of Azure have it;
+/// `http://169.254.169.254` where it is not set. For tests and proxies.
+pub const METADATA_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+
+/// Address of the service that gives tokens to apps, functions and containers in Azure.
+pub const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
+
+/// What the request to [`IDENTITY_ENDPOINT`] has to carry.
+pub const IDENTITY_HEADER: &str = "IDENTITY_HEADER";
+
+/// Programs that open a web page, the first that works is taken; else that of the system.
+pub const BROWSER: &str = "BROWSER";
+
+/// Screen of X11; without one and [`WAYLAND_DISPLAY`] no browser is opened on Linux.
+pub const DISPLAY: &str = "DISPLAY";
+
+/// Screen of Wayland.
+pub const WAYLAND_DISPLAY: &str = "WAYLAND_DISPLAY";
+
 /// Any text switches colours off, see <https://no-color.org>.
 pub const NO_COLOR: &str = "NO_COLOR";
 

@@ -121,11 +121,15 @@ pub enum Error {
         /// What it is for.
         purpose: String,
     },
-    /// A way of signing in or of keeping secrets that this version does not have.
-    #[error("{what} is not available in this version")]
-    NotAvailable {
-        /// The way, e.g. ``sign-in with `kind = "azure-cli"` ``.
-        what: String,
+    /// The keyring does not give a secret.
+    #[error("cannot read `{name}` with {purpose} from the system keyring: {problem}")]
+    Keyring {
+        /// Name of the entry.
+        name: String,
+        /// What it is for.
+        purpose: String,
+        /// Why not.
+        problem: String,
     },
 }
 
@@ -163,14 +167,19 @@ impl Hint for Error {
                 "`env` takes the name of a variable, not the secret itself; if a token stands in the file, revoke it"
                     .to_owned(),
             ],
+            Self::VariableMissing { variable, .. } if variable == "SYSTEM_ACCESSTOKEN" => vec![
+                "a job gets the token only where its step maps it: `env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)`"
+                    .to_owned(),
+            ],
             Self::VariableMissing { variable, .. } => {
                 vec![format!("set it, for example `export {variable}=…`, or name another variable in the config")]
             }
             Self::SecretFile { .. } | Self::SecretFileEmpty { .. } => {
                 vec!["write the secret into the file, readable for you alone, or name another file in the config".to_owned()]
             }
-            Self::NotAvailable { .. } => vec![
-                "use a personal access token: `auth = { kind = \"pat\", env = \"ADO_PAT\" }` or `file = \"…\"`".to_owned(),
+            Self::Keyring { name, .. } => vec![
+                format!("put the secret in with `adolake login ORGANIZATION < FILE`, or by hand: service `adolake`, user `{name}`"),
+                "without a keyring name a variable or a file: `env = \"…\"` or `file = \"…\"`".to_owned(),
             ],
         }
     }

@@ -127,16 +127,21 @@ pub const AUTH: &[Field] = &[
         "kind",
         Kind::Choice(&super::auth::Auth::KINDS),
         REQUIRED,
-        "the way to sign in; this version has `pat`",
+        "the way to sign in: `pat`, `service-principal`, `user`, `managed-identity`, `workload-identity`, `azure-cli`, `pipeline`",
     ),
-    field("env", Kind::Text, "", "variable that holds the token (`pat`, `pipeline`)"),
+    field(
+        "env",
+        Kind::Text,
+        "",
+        "variable that holds the token (`pat`; `pipeline`: else `SYSTEM_ACCESSTOKEN`)",
+    ),
     field("file", Kind::Text, "", "file that holds the token (`pat`)"),
     field("keyring", Kind::Text, "", "name of the token in the system's keyring (`pat`)"),
     field(
         "tenant-id",
         Kind::Text,
         "",
-        "directory (`service-principal`, `user`, `workload-identity`)",
+        "directory (`service-principal`, `workload-identity`; `user`: else found from the organization)",
     ),
     field(
         "client-id",
@@ -145,8 +150,18 @@ pub const AUTH: &[Field] = &[
         "application (`service-principal`, `user`, `managed-identity`, `workload-identity`)",
     ),
     field("secret", Kind::Secret, "", "client secret (`service-principal`)"),
-    field("certificate", Kind::Secret, "", "certificate with its key (`service-principal`)"),
-    field("token-file", Kind::Text, "", "token of the other issuer (`workload-identity`)"),
+    field(
+        "certificate",
+        Kind::Secret,
+        "",
+        "certificate with its RSA key, as PEM (`service-principal`)",
+    ),
+    field(
+        "token-file",
+        Kind::Text,
+        "",
+        "token of the other issuer, read anew at each renewal (`workload-identity`)",
+    ),
 ];
 
 /// Keys of `[organization.endpoints]`.

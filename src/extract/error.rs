@@ -49,6 +49,11 @@ impl Error {
         matches!(self, Self::Fetch { source, .. } if source.is_unreadable())
     }
 
+    /// Returns whether the service has no such API at all, as Azure DevOps Server has no Graph.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Fetch { source, .. } if source.is_absent())
+    }
+
     /// Returns whether the token is not accepted: the run cannot go on.
     pub fn is_signed_out(&self) -> bool {
         matches!(self, Self::Fetch { source, .. } if source.is_signed_out())

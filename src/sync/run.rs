@@ -284,7 +284,9 @@ impl Run {
             Err(error) => {
                 let error = self.unless_signed_out(error)?;
                 let text = chain(&error);
-                Ok(Err(if error.is_unreadable() {
+                Ok(Err(if error.is_absent() {
+                    Outcome::Skipped(text)
+                } else if error.is_unreadable() {
                     Outcome::Unreadable(text)
                 } else {
                     Outcome::Partial(text)

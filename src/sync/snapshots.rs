@@ -44,6 +44,7 @@ pub(super) async fn sign_in(run: &mut Run) -> Result<(), Error> {
     let now = Window::new(run.upper, run.upper);
     if run.wants(Resource::Organizations) {
         run.begin(Resource::Organizations);
+        let mut records = Vec::new();
         let outcome = match signed_in {
             Ok(signed_in) => {
                 // Other organizations of the identity stay in their own partition of the same table.
@@ -51,11 +52,22 @@ pub(super) async fn sign_in(run: &mut Run) -> Result<(), Error> {
                 let rows = signed_in.organizations.into_iter().filter(own).collect();
                 run.write("organizations", rows, Vec::new(), signed_in.seen_at).await?;
                 run.write("profiles", signed_in.profiles, Vec::new(), signed_in.seen_at).await?;
+                if !signed_in.absent.is_empty() {
+                    // Usual for a token of one organization, and for a server of one's own.
+                    let profile = Scope::new(
+                        Resource::Organizations,
+                        format!("{organization}/profile"),
+                        "profile and accounts",
+                        now,
+                    );
+                    records.push((profile, Outcome::Skipped(signed_in.absent.join("; "))));
+                }
                 Outcome::Ok
             }
             Err(outcome) => outcome,
         };
-        run.record(vec![(Scope { window: now, ..here }, outcome)]).await?;
+        records.push((Scope { window: now, ..here }, outcome));
+        run.record(records).await?;
         run.end(Resource::Organizations, &["organizations", "profiles"]);
     }
     let projects = selected(run, &rows)?;

@@ -325,6 +325,25 @@ async fn a_version_that_is_not_taken_is_asked_for_in_its_other_form() {
 }
 
 #[tokio::test]
+async fn an_older_server_is_asked_for_what_it_knows() {
+    let address = serve(|_, address| {
+        if address.ends_with("api-version=6.0") {
+            return json(r#"{"id":"a"}"#);
+        }
+        let body = r#"{"message":"The latest REST API version this server supports is 6.0.","typeKey":"VssVersionOutOfRangeException"}"#;
+        with(json(body), 400, &[])
+    });
+    let client = client(address);
+    let counted = client.metered(Arc::default());
+    let answer = counted.get::<model::Project>(Call::core(&["x"])).await.unwrap();
+    assert_eq!((answer.api_version, client.api_version()), ("6.0", "6.0"));
+    // What was learnt is kept: the next call asks rightly at once.
+    let again = client.metered(Arc::default());
+    again.get::<model::Project>(Call::core(&["y"])).await.unwrap();
+    assert_eq!((counted.meter().counts().requests, again.meter().counts().requests), (3, 1));
+}
+
+#[tokio::test]
 async fn refusals_say_what_they_mean() {
     let body = r#"{"message":"TF401019: no repository\nor no permission","typeKey":"GitRepositoryNotFoundException"}"#;
     for (status, unreadable) in [(403, true), (404, true), (400, true)] {

@@ -324,7 +324,8 @@ fn days_begin_in_their_time_zone() {
 
 #[test]
 fn secrets_are_found_or_missed_by_name() {
-    let environment: Environment = [("SET", " token \n"), ("EMPTY", "")].into_iter().collect();
+    let environment: Environment =
+        [("SET", " token \n"), ("EMPTY", ""), ("ADOLAKE_KEYRING", "never")].into_iter().collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pat");
     std::fs::write(&file, "from file\n").unwrap();
@@ -341,7 +342,7 @@ fn secrets_are_found_or_missed_by_name() {
     let pasted = "a".repeat(84);
     let told = text(&Secret::Env(pasted.clone())).unwrap_err();
     assert!(!told.contains(&pasted), "{told}");
-    insta::assert_snapshot!(text(&Secret::Keyring("ado".to_owned())).unwrap_err(), @r#"the system keyring is not available in this version; use a personal access token: `auth = { kind = "pat", env = "ADO_PAT" }` or `file = "…"`"#);
+    insta::assert_snapshot!(text(&Secret::Keyring("ado".to_owned())).unwrap_err(), @r#"cannot read `ado` with the token of organization `contoso` from the system keyring: `ADOLAKE_KEYRING` says not to use one; put the secret in with `adolake login ORGANIZATION < FILE`, or by hand: service `adolake`, user `ado`; without a keyring name a variable or a file: `env = "…"` or `file = "…"`"#);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod queries;
 mod readme;
 mod report;
 mod rows;
+mod sign_in;
 mod simulator;
 mod sql;
 mod support;
