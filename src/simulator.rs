@@ -111,6 +111,8 @@ pub struct Options {
     pub organization: String,
     /// The token that is accepted, as a personal access token and as a bearer token.
     pub token: String,
+    /// What that token may not read, by the first word of its scope: `code`, `build`, `graph`, `project`, `profile`.
+    pub denied: Vec<String>,
     /// What the clock shows at the start.
     pub start: DateTime<Utc>,
     /// Whether the named examples are there too.
@@ -128,6 +130,7 @@ impl Default for Options {
             size: Size::Tiny,
             organization: "contoso".to_owned(),
             token: "simulated-token".to_owned(),
+            denied: Vec::new(),
             start: DateTime::from_timestamp(1_790_841_600, 0).unwrap_or_default(),
             has_examples: true,
             faults: Faults::default(),
@@ -154,7 +157,9 @@ impl Simulator {
         let listener = TcpListener::bind(options.addr).await?;
         let addr = listener.local_addr()?;
         let base = format!("http://{addr}/{}", options.organization);
-        let shared = Arc::new(Shared::new(layout::build(&options, &base), options.token.clone()));
+        let world = layout::build(&options, &base);
+        let shared = Shared::new(world, options.token.clone(), options.denied.clone());
+        let shared = Arc::new(shared);
         let router = server::router(Arc::clone(&shared), options.faults);
         let (stop, stopped) = oneshot::channel();
         // Small answers must not wait for the next one.

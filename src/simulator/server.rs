@@ -33,14 +33,15 @@ pub(crate) struct Shared {
     pub(crate) world: World,
     snapshot: RwLock<Arc<Snapshot>>,
     token: String,
+    denied: Vec<String>,
     requests: Mutex<Requests>,
 }
 
 impl Shared {
     /// A world at its starting instant.
-    pub(crate) fn new(world: World, token: String) -> Shared {
+    pub(crate) fn new(world: World, token: String, denied: Vec<String>) -> Shared {
         let snapshot = RwLock::new(Arc::new(Snapshot::new(&world, world.start)));
-        Shared { world, snapshot, token, requests: Mutex::default() }
+        Shared { world, snapshot, token, denied, requests: Mutex::default() }
     }
 
     /// What is visible now.
@@ -89,6 +90,20 @@ impl Shared {
         }
     }
 
+    /// Whether the token is not made for what the request asks.
+    fn lacks_scope(&self, request: &Request) -> bool {
+        let mut path = request.path.iter().skip_while(|part| *part != "_apis").skip(1);
+        let scope = match path.next().map(|area| area.to_ascii_lowercase()).as_deref() {
+            Some("git" | "policy") => "code",
+            Some("build" | "pipelines") => "build",
+            Some("graph") => "graph",
+            Some("projects") => "project",
+            Some("profile" | "accounts") => "profile",
+            _ => return false,
+        };
+        self.denied.iter().any(|denied| denied == scope)
+    }
+
     /// What a request without a good token gets.
     fn refuse(&self, request: &Request) -> Answer {
         let message = "TF400813: The user '' is not authorized to access this resource.";
@@ -120,6 +135,10 @@ impl Shared {
             ("tenant", answer)
         } else if !self.is_signed_in(&request.headers) {
             ("refused token", self.refuse(request))
+        } else if self.lacks_scope(request) {
+            let message = "TF400813: The user 'someone' is not authorized to access this resource.";
+            let key = "UnauthorizedRequestException";
+            ("refused scope", Answer::error(StatusCode::UNAUTHORIZED, key, message))
         } else {
             routes::answer(&self.world, snapshot, request)
         };
