@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 pub mod exit;
 pub mod failure;
 mod lake;
@@ -91,6 +92,8 @@ struct Global {
 enum Command {
     /// Try everything on a simulated organization: sync, check, and where to look next
     Demo(demo::Args),
+    /// Tell what is in order and what is not, each with a remedy
+    Doctor(doctor::Args),
     /// Read what is new into the lake
     Sync(sync::Args),
     /// Run the checks on the lake, store the verdicts, and report what failed
@@ -113,6 +116,7 @@ impl Command {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::Demo(args) => demo::run(args, context).await,
+            Self::Doctor(args) => doctor::run(args, context).await,
             Self::Sync(args) => sync::run(args, context).await,
             Self::Check(args) => check::run(args, context).await,
             Self::Sql(args) => sql::run(args, context).await,

@@ -6,6 +6,7 @@ mod bad_input;
 mod checks;
 mod cli;
 mod config;
+mod doctor;
 mod engines;
 mod examples;
 mod extract;
