@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 pub mod exit;
 pub mod failure;
+mod init;
 mod lake;
 mod log;
 mod man;
@@ -92,6 +93,8 @@ struct Global {
 enum Command {
     /// Try everything on a simulated organization: sync, check, and where to look next
     Demo(demo::Args),
+    /// Write a config file for an organization, with proposals for what it finds there
+    Init(init::Args),
     /// Tell what is in order and what is not, each with a remedy
     Doctor(doctor::Args),
     /// Read what is new into the lake
@@ -116,6 +119,7 @@ impl Command {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::Demo(args) => demo::run(args, context).await,
+            Self::Init(args) => init::run(args, context).await,
             Self::Doctor(args) => doctor::run(args, context).await,
             Self::Sync(args) => sync::run(args, context).await,
             Self::Check(args) => check::run(args, context).await,

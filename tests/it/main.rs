@@ -10,6 +10,7 @@ mod doctor;
 mod engines;
 mod examples;
 mod extract;
+mod init;
 mod lake;
 mod layers;
 mod properties;
