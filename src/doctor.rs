@@ -27,6 +27,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::{Projects, Settings};
 use crate::extract::Source;
+use crate::hint::Hint as _;
 use crate::lake::Lake;
 
 pub use self::access::Access;
@@ -193,35 +194,48 @@ impl Input<'_> {
     }
 }
 
-/// Examines an organization: sign-in, permissions, scope, branches, solutions, retention.
-///
-/// # Errors
-/// Fails when the lake or the views break off in a way that is no finding about the organization.
-pub async fn organization(input: &Input<'_>) -> Result<Vec<Item>, Error> {
-    let subject = input.organization().to_owned();
-    let Access { mut items, is_signed_in } = access::sign_in(input).await;
+/// Examines an organization: sign-in, permissions, scope, branches, solutions, retention. What was found before the
+/// lake or a query broke off is told all the same.
+pub async fn organization(input: &Input<'_>) -> Vec<Item> {
+    let subject = input.organization();
+    let mut items = Vec::new();
+    if let Err(error) = examine(input, &mut items).await {
+        let problem = Item::problem("lake-tables", subject, access::told(&error));
+        let problem = problem.outside(error.is_transient());
+        items.push(match error.hints().into_iter().next() {
+            Some(hint) => problem.remedy(hint),
+            None => problem.remedy("try again; if it stays, report it with this message"),
+        });
+    }
+    // What concerns all comes first; what concerns one repository stands together.
+    items.sort_by_key(|item| (item.subject != subject).then(|| item.subject.clone()));
+    items
+}
+
+async fn examine(input: &Input<'_>, items: &mut Vec<Item>) -> Result<(), Error> {
+    let Access { items: signed_in, is_signed_in } = access::sign_in(input).await;
+    items.extend(signed_in);
     if !is_signed_in {
         let skipped = "not looked at: sign-in comes first";
-        items.push(Item::skipped("repositories", subject, skipped));
-        return Ok(items);
+        items.push(Item::skipped("repositories", input.organization(), skipped));
+        return Ok(());
     }
     let visible = Visible::read(&input.source, input.projects, Some(input.settings)).await;
     items.extend(access::permissions(input, &visible).await);
     let Some(visible) = visible.found else {
         let skipped = "not looked at: what the identity can see comes first";
-        items.push(Item::skipped("repositories", subject, skipped));
-        return Ok(items);
+        items.push(Item::skipped("repositories", input.organization(), skipped));
+        return Ok(());
     };
     let session = session::open(input, &visible).await?;
+    let context = &session.context;
     items.extend(scope::projects(input, &visible));
-    items.extend(scope::repositories(input, &session).await?);
-    items.extend(scope::overrides(input, &session).await?);
-    items.extend(scope::exceptions(input, &visible, &session).await?);
+    items.extend(scope::repositories(input, context).await?);
+    items.extend(scope::overrides(input, context).await?);
+    items.extend(scope::exceptions(input, &visible, context).await?);
     items.extend(scope::start_date(input));
-    items.extend(branches::examine(input, &visible, &session).await?);
+    items.extend(branches::examine(input, &visible, context).await?);
     items.extend(solutions::examine(input, &session).await?);
     items.extend(retention::examine(input, &visible).await?);
-    // What concerns all comes first; what concerns one repository stands together.
-    items.sort_by_key(|item| (item.subject != subject).then(|| item.subject.clone()));
-    Ok(items)
+    Ok(())
 }

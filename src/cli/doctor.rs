@@ -19,16 +19,7 @@ use crate::schema::Catalog;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  adolake doctor
-  adolake doctor contoso --format json
-
-Looks at config, queries, lake (a real race of writers, which removes what it wrote), sign-in, every read permission,
-repositories, production branches, policies, solutions and retention. Exit code 2 when something has to be mended, 3
-when only something outside failed.
-
-JSON: a list of {item, subject, status, message, remedy}; status is ok, warning, problem or skipped, remedy may be null.")]
+#[command(after_help = help())]
 pub(super) struct Args {
     /// Look at this organization of the config only
     #[arg(value_name = "ORG")]
@@ -38,6 +29,23 @@ pub(super) struct Args {
     format: Format,
     #[command(flatten)]
     exports: Exports,
+}
+
+fn help() -> String {
+    format!(
+        "\
+Examples:
+  adolake doctor
+  adolake doctor contoso --format json
+
+Looks at config, queries, lake (a real race of writers, which removes what it wrote), sign-in, every read permission,
+repositories, production branches, policies, solutions and retention. Exit code 2 when something has to be mended, 3
+when only something outside failed.
+
+JSON: a list of {{item, subject, status, message, remedy}}; status is ok, warning, problem or skipped, remedy may be null.
+Items: {}.",
+        doctor::ITEMS.join(", ")
+    )
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -93,7 +101,13 @@ async fn examine(args: &Args, context: &Context) -> anyhow::Result<Vec<Item>> {
             items.extend(found);
             lake = is_readable.then_some(Arc::new(opened));
         }
-        Err(error) => items.push(of_error("lake-store", config.lake.url.as_str(), &error)),
+        Err(error) => {
+            // An address may hold a secret, in its query or as a password.
+            let mut url = config.lake.url.clone();
+            url.set_query(None);
+            let _ = url.set_password(None);
+            items.push(of_error("lake-store", url.as_str(), &error));
+        }
     }
     for organization in organizations {
         items
@@ -172,10 +186,7 @@ async fn of_organization(
         settings: &config.settings,
         clock: Utc::now(),
     };
-    match doctor::organization(&input).await {
-        Ok(items) => items,
-        Err(error) => vec![of_error("lake-tables", &organization.name, &error.into())],
-    }
+    doctor::organization(&input).await
 }
 
 /// Returns what asks an organization, as a sync would.
@@ -279,7 +290,7 @@ mod tests {
         let evil = "pay\u{1b}[31mments\nfake ✓ line\u{202e}";
         let item = Item::warning("solutions", evil, format!("`{evil}` fits no pipeline"))
             .remedy(format!("did you mean `{evil}`?"));
-        let text = text(&[item.clone()], false);
+        let text = text(std::slice::from_ref(&item), false);
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
         assert!(!text.lines().any(|line| line.starts_with("fake")), "{text}");
         let document = document(&[item]);

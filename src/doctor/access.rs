@@ -173,18 +173,9 @@ fn refused_permission(
         return item;
     }
     let make = if permission == Permission::UserProfile { Item::warning } else { Item::problem };
-    let reason = match error {
-        ado::Error::SignedOut { reason, .. } => {
-            format!("not with this sign-in ({})", readable(reason))
-        }
-        ado::Error::Forbidden { message, .. } => format!("forbidden ({message})"),
-        ado::Error::NotFound { message, .. } => format!("missing or hidden ({message})"),
-        error => {
-            return other(
-                make(item, subject, format!("{what}{place} cannot be read: {}", told(error))),
-                error,
-            );
-        }
+    let Some(reason) = reason(error) else {
+        let text = format!("{what}{place} cannot be read: {}", told(error));
+        return other(make(item, subject, text), error);
     };
     let is_server = !core.contains("://dev.azure.com/") && !core.contains(".visualstudio.com");
     if permission == Permission::Graph && is_server && matches!(error, ado::Error::NotFound { .. })
@@ -198,6 +189,19 @@ fn refused_permission(
     let message =
         format!("{} is missing, {}: {what}{place}: {reason}", permission.name(), permission.loss());
     make(item, subject, message).remedy(permission.remedy(input.auth, &core))
+}
+
+/// Returns how a refusal looks that a permission mends; none for any other error.
+fn reason(error: &ado::Error) -> Option<String> {
+    match error {
+        // Whoever is signed in elsewhere has a token that is not made for this.
+        ado::Error::SignedOut { reason, .. } => {
+            Some(format!("not with this sign-in ({})", readable(reason)))
+        }
+        ado::Error::Forbidden { message, .. } => Some(format!("forbidden ({message})")),
+        ado::Error::NotFound { message, .. } => Some(format!("missing or hidden ({message})")),
+        _ => None,
+    }
 }
 
 /// Tells a refusal by conditional access, which neither a new token nor a permission mends.
@@ -277,6 +281,22 @@ mod tests {
             reason: "Access+Denied%3a+The+token+has+expired.".to_owned(),
         };
         assert_eq!(conditional_access("sign-in", "contoso", &wrong), None);
+    }
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let (address, message) = (String::new(), "no".to_owned());
+        let told = [
+            ado::Error::SignedOut { address: address.clone(), reason: message.clone() },
+            ado::Error::Forbidden { address: address.clone(), message: message.clone() },
+            ado::Error::NotFound { address: address.clone(), message: message.clone() },
+            ado::Error::Server { address, status: 500, attempts: 6, message },
+        ]
+        .map(|error| reason(&error).unwrap_or_default());
+        assert_eq!(
+            told,
+            ["not with this sign-in (no)", "forbidden (no)", "missing or hidden (no)", ""]
+        );
     }
 
     #[test]

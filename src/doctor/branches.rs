@@ -148,9 +148,12 @@ async fn existence(
             items.push(Item::problem(item, repository, message).remedy(format!("write {set}")));
         } else if !of.missing.is_empty() {
             let names = listed(of.missing.iter().map(String::as_str));
-            let verb = if of.missing.len() == 1 { "does" } else { "do" };
+            let (branch, verb) = match of.missing.len() {
+                1 => ("branch", "does"),
+                _ => ("branches", "do"),
+            };
             let message = format!(
-                "production branch {names} {verb} not exist; the default branch is `{default}`"
+                "production {branch} {names} {verb} not exist; the default branch is `{default}`"
             );
             items.push(
                 Item::problem(item, repository, message)

@@ -12,8 +12,8 @@ use super::{Input, Item, Status};
 use crate::lake::state::Run;
 
 const ITEM: &str = "retention";
-/// Syncs that are looked back at.
-const SYNCS: usize = 10;
+/// Gaps between syncs that are looked back at: a single long one is forgiven once the rhythm is back.
+const GAPS: usize = 3;
 
 /// Compares how long projects keep runs of pull requests with how often was synced.
 pub(super) async fn examine(input: &Input<'_>, found: &Found) -> Result<Vec<Item>, Error> {
@@ -52,7 +52,7 @@ impl Rhythm {
     /// `runs` are sorted, the newest first; none without any.
     fn of(runs: &[Run], input: &Input<'_>) -> Option<Self> {
         let since_last = input.now() - runs.first()?.started_at;
-        let gaps = runs.windows(2).take(SYNCS).map(|pair| pair[0].started_at - pair[1].started_at);
+        let gaps = runs.windows(2).take(GAPS).map(|pair| pair[0].started_at - pair[1].started_at);
         Some(Self { since_last, longest: gaps.max().unwrap_or_default() })
     }
 

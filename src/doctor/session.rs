@@ -14,8 +14,16 @@ use crate::config::Settings;
 use crate::lake::Lake;
 use crate::schema::{Row, to_batch};
 
+/// The session, and what is worth knowing of it.
+pub(super) struct Session {
+    /// Where questions go.
+    pub context: SessionContext,
+    /// Whether statuses are those of the latest pull requests only, as the lake has none yet.
+    pub has_sampled_statuses: bool,
+}
+
 /// Opens the session; the repositories that the lake knows stand in `known_repositories`.
-pub(super) async fn open(input: &Input<'_>, found: &Found) -> Result<SessionContext, Error> {
+pub(super) async fn open(input: &Input<'_>, found: &Found) -> Result<Session, Error> {
     let lake_error = |source| Error::Lake { source: Box::new(source) };
     let empty;
     let lake = match input.lake {
@@ -33,6 +41,7 @@ pub(super) async fn open(input: &Input<'_>, found: &Found) -> Result<SessionCont
     replace(input, &context, "pipelines", &found.pipelines)?;
     replace(input, &context, "branch_policies", &found.policies)?;
     let samples = sample::missing(input, found, &context).await?;
+    let has_sampled_statuses = samples.iter().any(|(table, _)| *table == "pull_request_statuses");
     for (table, rows) in samples {
         add(input, &context, table, &rows).await?;
     }
@@ -44,7 +53,7 @@ pub(super) async fn open(input: &Input<'_>, found: &Found) -> Result<SessionCont
         resolve(&settings, input.catalog, &repositories, "", found.seen_at).map_err(views)?;
     let queries = Queries::embedded().map_err(views)?;
     register(&context, input.catalog, &queries, &rows).await.map_err(views)?;
-    Ok(context)
+    Ok(Session { context, has_sampled_statuses })
 }
 
 /// A file of evidence that cannot be read is told elsewhere, and must not end the examination.

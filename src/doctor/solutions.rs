@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datafusion::prelude::SessionContext;
-
 use super::ask::{Line, ask, counted, listed};
 use super::error::Error;
+use super::session::Session;
 use super::{Input, Item};
 use crate::hint::nearest_few;
 
@@ -44,10 +43,8 @@ struct Name {
 }
 
 /// Examines the solutions of all repositories in scope.
-pub(super) async fn examine(
-    input: &Input<'_>,
-    context: &SessionContext,
-) -> Result<Vec<Item>, Error> {
+pub(super) async fn examine(input: &Input<'_>, session: &Session) -> Result<Vec<Item>, Error> {
+    let context = &session.context;
     let answer = ask(context, include_str!("solutions.sql"), "what solutions fit").await?;
     let mut repositories: BTreeSet<String> = BTreeSet::new();
     let mut solutions = Vec::new();
@@ -65,7 +62,7 @@ pub(super) async fn examine(
             path: line.word("path"),
         })
         .collect();
-    let mut items = unmatched(input, &solutions, &names);
+    let mut items = unmatched(input, session, &solutions, &names);
     items.extend(ambiguous(input, &solutions, &names));
     items.extend(of_repositories(input, &solutions));
     items.extend(unset(input, &solutions, &repositories));
@@ -113,7 +110,12 @@ fn by_text(solutions: &[Solution]) -> BTreeMap<(&'static str, &str), Vec<&Soluti
 }
 
 /// Names solutions that fit nothing in any repository, with the nearest names that there are.
-fn unmatched(input: &Input<'_>, solutions: &[Solution], names: &[Name]) -> Vec<Item> {
+fn unmatched(
+    input: &Input<'_>,
+    session: &Session,
+    solutions: &[Solution],
+    names: &[Name],
+) -> Vec<Item> {
     let mut items = Vec::new();
     let mut fine = 0;
     for ((kind, text), own) in by_text(solutions) {
@@ -134,7 +136,10 @@ fn unmatched(input: &Input<'_>, solutions: &[Solution], names: &[Name]) -> Vec<I
             items.push(Item::warning(ITEM, input.organization(), message).remedy(remedy));
             continue;
         }
+        // What older pull requests carry is only known after a sync.
+        let is_sampled = first.selector == "status" && session.has_sampled_statuses;
         let what = match first.selector.as_str() {
+            "status" if is_sampled => "status of the latest pull requests",
             "status" => "status",
             "job" => "job",
             "pipeline" => "pipeline",
@@ -146,7 +151,8 @@ fn unmatched(input: &Input<'_>, solutions: &[Solution], names: &[Name]) -> Vec<I
             true => "correct the name, or check that the identity may see the pipeline".to_owned(),
             false => format!("did you mean {}?", listed(near.iter().map(String::as_str))),
         };
-        items.push(Item::problem(ITEM, input.organization(), message).remedy(remedy));
+        let make = if is_sampled { Item::warning } else { Item::problem };
+        items.push(make(ITEM, input.organization(), message).remedy(remedy));
     }
     if fine > 0 {
         let message = format!("{} fit a pipeline, a status or a job", counted(fine, "solution"));

@@ -119,6 +119,9 @@ fn checks(text: &mut String, answers: &Answers) {
     );
 }
 
+/// What is proposed for one kind of solutions.
+type Names = fn(&Proposal) -> &[String];
+
 fn defaults(text: &mut String, proposal: Option<&Proposal>) {
     text.push_str(
         "[defaults]                      # every repository, also those created tomorrow\n",
@@ -140,7 +143,7 @@ fn defaults(text: &mut String, proposal: Option<&Proposal>) {
         "emergency-label = \"emergency\"   # label that exempts a pull request\n\
          # service-identities = []       # globs on unique names: never count as approvers\n",
     );
-    let kinds: [(&str, &str, fn(&Proposal) -> &[String]); 3] = [
+    let kinds: [(&str, &str, Names); 3] = [
         ("sast", "[\"CodeQL\"]", |proposal| &proposal.sast),
         ("integration-tests", "[\"*/integration-*\"]", |proposal| &proposal.integration_tests),
         ("dependency-checks", "[\"status:snyk/*\"]", |proposal| &proposal.dependency_checks),
