@@ -9,8 +9,10 @@ mod check;
 mod completions;
 mod config;
 mod demo;
+mod doctor;
 pub mod exit;
 pub mod failure;
+mod init;
 mod lake;
 mod log;
 mod login;
@@ -92,6 +94,10 @@ struct Global {
 enum Command {
     /// Try everything on a simulated organization: sync, check, and where to look next
     Demo(demo::Args),
+    /// Write a config file for an organization, with proposals for what it finds there
+    Init(init::Args),
+    /// Tell what is in order and what is not, each with a remedy
+    Doctor(doctor::Args),
     /// Sign in as a person, and keep it for later runs
     Login(login::Args),
     /// Forget who signed in
@@ -118,6 +124,8 @@ impl Command {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::Demo(args) => demo::run(args, context).await,
+            Self::Init(args) => init::run(args, context).await,
+            Self::Doctor(args) => doctor::run(args, context).await,
             Self::Login(args) => login::run(args, context).await,
             Self::Logout(args) => login::out(&args, context),
             Self::Sync(args) => sync::run(args, context).await,

@@ -19,6 +19,7 @@ mod keys;
 mod local;
 mod log;
 mod parts;
+mod probe;
 mod read;
 mod reader;
 mod reconcile;
@@ -36,6 +37,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 
 pub use self::change::{Change, Complete, Written};
 pub use self::error::Error;
+pub use self::probe::Proof;
 pub use self::read::Session;
 
 use self::log::Log;
@@ -69,7 +71,27 @@ impl Lake {
         keep_versions: Duration,
         catalog: Arc<Catalog>,
     ) -> Result<Self, Error> {
-        let store = Store::open(url, options)?;
+        Self::on_store(Store::open(url, options)?, keep_versions, catalog)
+    }
+
+    /// Opens a lake on a store of the caller's own; `url` is only said in messages.
+    ///
+    /// # Errors
+    /// Fails when a table's name cannot be part of an address.
+    pub fn on(
+        root: Arc<dyn object_store::ObjectStore>,
+        url: url::Url,
+        keep_versions: Duration,
+        catalog: Arc<Catalog>,
+    ) -> Result<Self, Error> {
+        Self::on_store(Store { root, url }, keep_versions, catalog)
+    }
+
+    fn on_store(
+        store: Store,
+        keep_versions: Duration,
+        catalog: Arc<Catalog>,
+    ) -> Result<Self, Error> {
         let keys = Arc::default();
         let logs = catalog
             .tables()

@@ -60,6 +60,7 @@ pub mod ado;
 pub mod checks;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod event;
 pub mod extract;
 pub mod glob;

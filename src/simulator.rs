@@ -117,6 +117,8 @@ pub struct Options {
     pub token: String,
     /// What the directory behind sign-in accepts.
     pub identities: Identities,
+    /// What that token may not read, by the first word of its scope: `code`, `build`, `graph`, `project`, `profile`.
+    pub denied: Vec<String>,
     /// What the clock shows at the start.
     pub start: DateTime<Utc>,
     /// Whether the named examples are there too.
@@ -135,6 +137,7 @@ impl Default for Options {
             organization: "contoso".to_owned(),
             token: "simulated-token".to_owned(),
             identities: Identities::default(),
+            denied: Vec::new(),
             start: DateTime::from_timestamp(1_790_841_600, 0).unwrap_or_default(),
             has_examples: true,
             faults: Faults::default(),
@@ -163,7 +166,8 @@ impl Simulator {
         let base = format!("http://{addr}/{}", options.organization);
         let world = layout::build(&options, &base);
         let directory = Directory::new(options.seed, options.identities.clone());
-        let shared = Arc::new(Shared::new(world, options.token.clone(), directory));
+        let shared =
+            Arc::new(Shared::new(world, options.token.clone(), options.denied.clone(), directory));
         let router = server::router(Arc::clone(&shared), options.faults);
         let (stop, stopped) = oneshot::channel();
         // Small answers must not wait for the next one.

@@ -108,6 +108,12 @@ impl Report {
 pub async fn sync(input: Input, options: &Options) -> Result<Report, Error> {
     let stop = input.stop.clone();
     let work = async {
+        let lake = &input.lake;
+        // A store that loses commits is refused before anything is written to it.
+        lake.probe_if_new().await.map_err(|source| {
+            let (place, source) = (lake.place(), Box::new(source));
+            Error::Store { place, source }
+        })?;
         let mut run = Run::start(input, options).await?;
         run.read_all().await?;
         Ok(run.report())

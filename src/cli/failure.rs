@@ -7,7 +7,7 @@ use std::io;
 use super::exit::Exit;
 use super::output::clean;
 use crate::hint::Hint;
-use crate::{ado, checks, config, extract, lake, schema, sync};
+use crate::{ado, checks, config, doctor, extract, lake, schema, sync};
 
 /// An error that a command itself finds, with what its reader can do.
 #[derive(Debug)]
@@ -90,7 +90,8 @@ fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
         lake::Error,
         extract::Error,
         checks::Error,
-        sync::Error
+        sync::Error,
+        doctor::Error
     );
     None
 }

@@ -34,6 +34,9 @@ pub(super) struct Args {
     /// The token that is accepted
     #[arg(long, default_value = "simulated-token")]
     token: String,
+    /// What the token may not read: code, build, graph, project, profile; repeatable
+    #[arg(long = "deny", value_name = "SCOPE")]
+    denied: Vec<String>,
     /// Name of the organization
     #[arg(long, value_name = "NAME", default_value = "contoso")]
     organization: String,
@@ -50,6 +53,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         size: args.size,
         organization: args.organization,
         token: args.token,
+        denied: args.denied,
         faults: args.faults,
         ..Options::default()
     };

@@ -52,6 +52,22 @@ pub enum Error {
         /// Why.
         source: object_store::Error,
     },
+    /// Commits to the store would not be safe.
+    #[error("`{place}` cannot hold a lake: {problem}")]
+    Unfit {
+        /// Address.
+        place: String,
+        /// What the store does.
+        problem: String,
+    },
+    /// The local file system has no hard links, with which a commit is put in its place.
+    #[error("`{place}` cannot hold a lake: its file system has no hard links, which commits need")]
+    NoHardLinks {
+        /// Folder.
+        place: String,
+        /// What the file system says.
+        source: object_store::Error,
+    },
     /// Something that is not a table of adolake stands where a table belongs.
     #[error("`{place}` is not a table of adolake: {problem}")]
     Foreign {
@@ -205,6 +221,8 @@ impl Error {
             | Self::NotAFolder { .. }
             | Self::NotWritable { .. }
             | Self::NoAccess { .. }
+            | Self::Unfit { .. }
+            | Self::NoHardLinks { .. }
             | Self::Foreign { .. }
             | Self::Newer { .. }
             | Self::Incompatible { .. }
@@ -221,7 +239,7 @@ impl Error {
 }
 
 /// Finds the operating system's word for a failure.
-fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
+pub(super) fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(io) = error.downcast_ref::<std::io::Error>() {
@@ -246,6 +264,12 @@ impl Hint for Error {
             }
             Self::NoAccess { .. } => {
                 "check the credentials of the storage (`lake.options`) and their right to read there".into()
+            }
+            Self::Unfit { .. } => {
+                "set `lake.url` to a store whose conditional puts (`If-None-Match: *`) are atomic, such as Azure Blob Storage or Amazon S3, or to a local folder".into()
+            }
+            Self::NoHardLinks { .. } => {
+                "set `lake.url` to a folder on a file system with hard links, such as ext4, xfs, APFS or NTFS, or to an object store".into()
             }
             Self::Foreign { .. } => {
                 "move it away, or set `lake.url` to a place that adolake has for itself".into()

@@ -59,6 +59,19 @@ impl Lake {
         self.open_session(pinned)
     }
 
+    /// Looks at every table by itself: its newest version, none where there is no such table yet, or why it cannot be
+    /// read; sorted by name.
+    pub async fn inspect(&self) -> Vec<(String, Result<Option<u64>, Error>)> {
+        let look = |(name, log): (&String, &Arc<Log>)| {
+            let (name, log) = (name.clone(), Arc::clone(log));
+            async move {
+                let latest = log.latest().await;
+                (name, latest.map(|snapshot| snapshot.map(|snapshot| snapshot.version)))
+            }
+        };
+        futures::future::join_all(self.logs.iter().map(look)).await
+    }
+
     /// Opens a session on stored versions; tables that are not named are empty.
     ///
     /// # Errors

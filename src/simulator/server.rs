@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     snapshot: RwLock<Arc<Snapshot>>,
     token: String,
     pub(crate) directory: Directory,
+    denied: Vec<String>,
     requests: Mutex<Requests>,
 }
 
@@ -54,9 +55,14 @@ enum Asker {
 
 impl Shared {
     /// A world at its starting instant.
-    pub(crate) fn new(world: World, token: String, directory: Directory) -> Shared {
+    pub(crate) fn new(
+        world: World,
+        token: String,
+        denied: Vec<String>,
+        directory: Directory,
+    ) -> Shared {
         let snapshot = RwLock::new(Arc::new(Snapshot::new(&world, world.start)));
-        Shared { world, snapshot, token, directory, requests: Mutex::default() }
+        Shared { world, snapshot, token, denied, directory, requests: Mutex::default() }
     }
 
     /// What is visible now.
@@ -118,6 +124,20 @@ impl Shared {
         }
     }
 
+    /// Whether the token is not made for what the request asks.
+    fn lacks_scope(&self, request: &Request) -> bool {
+        let mut path = request.path.iter().skip_while(|part| *part != "_apis").skip(1);
+        let scope = match path.next().map(|area| area.to_ascii_lowercase()).as_deref() {
+            Some("git" | "policy") => "code",
+            Some("build" | "pipelines") => "build",
+            Some("graph") => "graph",
+            Some("projects") => "project",
+            Some("profile" | "accounts") => "profile",
+            _ => return false,
+        };
+        self.denied.iter().any(|denied| denied == scope)
+    }
+
     /// What a request without a good token gets.
     fn refuse(&self, request: &Request, asker: &Asker) -> Answer {
         let user = if let Asker::Stranger(id) = asker { id.as_str() } else { "" };
@@ -168,6 +188,10 @@ impl Shared {
             }
         } else if !is_let_in {
             ("refused token", self.refuse(request, &asker))
+        } else if self.lacks_scope(request) {
+            let message = "TF400813: The user 'someone' is not authorized to access this resource.";
+            let key = "UnauthorizedRequestException";
+            ("refused scope", Answer::error(StatusCode::UNAUTHORIZED, key, message))
         } else {
             routes::answer(&self.world, snapshot, request)
         };

@@ -26,6 +26,15 @@ pub enum Error {
         #[source]
         source: Box<lake::Error>,
     },
+    /// The store cannot hold a lake, or that cannot be found out.
+    #[error("cannot begin a lake at `{place}`")]
+    Store {
+        /// Address.
+        place: String,
+        /// Why.
+        #[source]
+        source: Box<lake::Error>,
+    },
     /// A question to the lake failed.
     #[error("cannot find out from the lake {what}")]
     Query {
@@ -71,7 +80,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Organization { source, .. } => source.is_transient(),
-            Self::Lake { source, .. } => source.is_transient(),
+            Self::Lake { source, .. } | Self::Store { source, .. } => source.is_transient(),
             Self::Stopped => true,
             _ => false,
         }
@@ -86,7 +95,7 @@ impl Hint for Error {
                 "check that the token may see the projects (Project and team, Read)".into(),
             ],
             Self::Organization { source, .. } => source.hints(),
-            Self::Lake { source, .. } => source.hints(),
+            Self::Lake { source, .. } | Self::Store { source, .. } => source.hints(),
             // The causes bring hints of their own.
             Self::Query { .. } | Self::Schema { .. } | Self::Broken { .. } | Self::Stopped => {
                 Vec::new()

@@ -1,6 +1,7 @@
 //! The lake from its door: writes, reads, versions, races, and what stands in the way.
 
 mod places;
+pub mod probe;
 mod races;
 mod reads;
 mod writes;

@@ -53,6 +53,24 @@ fn checks_are_those_of_the_queries() {
 }
 
 #[test]
+fn the_excerpt_is_what_the_demo_prints() {
+    let demo = Adolake::new().run(&["--quiet", "demo", "--size", "tiny"]);
+    assert_eq!(demo.code, Some(0), "{}", demo.told());
+    let (summary, failed) = demo.stdout.split_once("\nFailed: ").unwrap();
+    let failed = failed.lines().next().unwrap();
+    let done = totals(&demo.stdout);
+    let text = format!(
+        "```text\n$ adolake demo --size tiny\n{summary}\nFailed: {failed}\n…\n{done}\n```\n"
+    );
+    assert_section("excerpt", &text);
+}
+
+/// The line that a report ends with.
+fn totals(report: &str) -> &str {
+    report.lines().find(|line| line.starts_with("Done. PASS=")).unwrap()
+}
+
+#[test]
 fn examples_of_the_configuration_are_right() {
     let text = readme();
     let examples: Vec<&str> =

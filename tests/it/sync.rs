@@ -359,3 +359,23 @@ async fn a_plan_names_windows_and_writes_nothing() {
     );
     assert!(!folder.path().join("lake").exists());
 }
+
+#[tokio::test]
+async fn a_first_sync_refuses_a_store_that_loses_commits_before_it_writes() {
+    use crate::lake::probe::{Manner, Store};
+    let simulator = world().await;
+    let config = config("2026-01-01", "");
+    for manner in [Manner::IgnoresConditions, Manner::LosesRaces, Manner::HasNoConditions] {
+        let store = Store::new(manner);
+        let lake = Arc::new(store.lake("s3://bucket/lake/"));
+        let input = input(&simulator, &config, &lake, Arc::new(Silent));
+        let error = sync(input, &Options::default()).await.unwrap_err();
+        assert!(matches!(error, Error::Store { .. }), "{error:?}");
+        assert_eq!(error.to_string(), "cannot begin a lake at `s3://bucket/lake/`");
+        assert_eq!(store.objects().await, [""; 0], "{manner:?}");
+    }
+    let store = Store::new(Manner::Good);
+    let lake = Arc::new(store.lake("s3://bucket/lake/"));
+    assert!(!synced(&simulator, &config, &lake).await.is_partial());
+    assert!(!store.objects().await.iter().any(|name| name.starts_with("_adolake")));
+}
