@@ -33,10 +33,9 @@ pub enum Error {
         problem: String,
     },
     /// A secret that the configuration names is not to be had.
-    #[error("cannot sign in")]
+    #[error(transparent)]
     Secret {
-        /// Why.
-        #[source]
+        /// Which, and why.
         source: Box<config::Error>,
     },
     /// There is no token, as signing in failed.

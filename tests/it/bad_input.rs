@@ -111,7 +111,7 @@ fn a_sign_in_page_is_no_answer() {
     error: cannot read organization `contoso`
     caused by: cannot read who is signed in to `contoso`
     caused by: `http://[address]/_apis/connectionData?api-version=7.1-preview.1` answers as to somebody who is not signed in: an HTML page instead of data
-    hint: the token looks wrong, expired or revoked, or is meant for another organization: make a new one with Code (Read), Build (Read), Project and Team (Read), Graph (Read)
+    hint: the token looks wrong, expired or revoked, or is meant for another organization: make a new one with Code (Read), Build (Read), Project and Team (Read), Graph (Read); without a personal access token see that `tenant-id` is that of the organization
     ");
 }
 
@@ -143,7 +143,7 @@ async fn a_wrong_token_is_told_with_what_to_do() {
     error: cannot read organization `contoso`
     caused by: cannot read who is signed in to `contoso`
     caused by: `http://[address]/contoso/_apis/connectionData?api-version=7.1-preview.1` answers as to somebody who is not signed in: Access Denied: The Personal Access Token used is invalid or has expired.
-    hint: the token looks wrong, expired or revoked, or is meant for another organization: make a new one with Code (Read), Build (Read), Project and Team (Read), Graph (Read)
+    hint: the personal access token has expired, was revoked, or is of another organization: make a new one with Code (Read), Build (Read), Project and Team (Read), Graph (Read)
     ");
 }
 

@@ -1,6 +1,7 @@
 //! Signing in, each way against the simulator's token endpoints: what works, what ends in the middle, what is refused.
 
 mod applications;
+mod directory;
 mod people;
 
 use adolake::simulator::{Identities, Options, Simulator};

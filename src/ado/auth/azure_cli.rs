@@ -13,7 +13,7 @@ use super::door::tame;
 use super::error::SignInError;
 use super::renewing::Grant;
 use super::tenant::Tenant;
-use super::token::{Lease, RESOURCE, secret, until};
+use super::token::{Lease, RESOURCE, seconds, secret, until};
 
 /// How long the Azure CLI may take; its start alone takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,15 +26,14 @@ pub(super) struct AzureCli {
 
 /// What it prints.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Printed {
-    #[serde(deserialize_with = "secret")]
+    #[serde(rename = "accessToken", deserialize_with = "secret")]
     access_token: SecretString,
     /// Seconds since 1970; in newer versions.
-    #[serde(default, rename = "expires_on")]
+    #[serde(default, deserialize_with = "seconds")]
     expires_on: Option<u64>,
     /// Local time without an offset; in all versions.
-    #[serde(default)]
+    #[serde(default, rename = "expiresOn")]
     expires_on_text: Option<String>,
 }
 
@@ -65,17 +64,11 @@ impl AzureCli {
 }
 
 fn read(printed: &[u8]) -> Result<Lease, SignInError> {
-    // `expiresOn` and `expires_on` would be one name under the renaming of fields.
     let not_understood = || SignInError::NotUnderstood {
         address: "az account get-access-token".to_owned(),
         problem: "it is not the JSON of a token".to_owned(),
     };
-    let mut value: serde_json::Value =
-        serde_json::from_slice(printed).map_err(|_| not_understood())?;
-    if let Some(text) = value.get_mut("expiresOn").map(serde_json::Value::take) {
-        value["expiresOnText"] = text;
-    }
-    let printed: Printed = serde_json::from_value(value).map_err(|_| not_understood())?;
+    let printed: Printed = serde_json::from_slice(printed).map_err(|_| not_understood())?;
     super::checked(&printed.access_token)
         .map_err(|problem| SignInError::Token { problem: problem.to_owned() })?;
     let local = printed.expires_on_text.and_then(|text| {

@@ -1,7 +1,6 @@
 //! A person who signed in with `adolake login`: the refresh token that was kept gives a new access token each time.
 
 use std::fmt;
-use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,10 +11,6 @@ use super::renewing::Grant;
 use super::tenant::Tenant;
 use super::token::{Lease, TokenAnswer, scope};
 use super::vault::Vault;
-
-/// How long to wait for another process to keep what it got, three times.
-const PAUSES: [Duration; 3] =
-    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1000)];
 
 /// A person, through an application of the organization's own.
 pub(super) struct User {
@@ -56,44 +51,24 @@ impl User {
     }
 
     async fn lease(&self) -> Result<Lease, SignInError> {
-        // Read anew each time: another process may have got a newer one meanwhile.
-        let mut kept = self.kept().await?;
-        if kept.is_empty() {
-            return Err(SignInError::NobodySignedIn { organization: self.organization.clone() });
-        }
         let address = super::address_of(&self.login, self.tenant.id().await?, "token");
-        let mut tried: Vec<SecretString> = Vec::new();
-        let mut pauses = PAUSES.iter();
-        loop {
-            let mut refusal = None;
-            for refresh in kept {
-                match self.redeem(&address, &refresh).await {
-                    Ok(lease) => return Ok(lease),
-                    Err(error) if error.wants_login() => refusal = Some(error),
-                    Err(error) => return Err(error),
-                }
-                tried.push(refresh);
-            }
-            // A token that another process used up between our reading and our asking has a follower soon.
-            kept = loop {
-                let new = |new: &SecretString| {
-                    tried.iter().all(|old| old.expose_secret() != new.expose_secret())
-                };
-                let mut kept = self.kept().await?;
-                kept.retain(new);
-                match (kept.is_empty(), pauses.next()) {
-                    (false, _) => break kept,
-                    (true, Some(pause)) => tokio::time::sleep(*pause).await,
-                    (true, None) => break kept,
-                }
-            };
-            if let (true, Some(source)) = (kept.is_empty(), refusal) {
-                return Err(SignInError::Revoked {
-                    organization: self.organization.clone(),
-                    source: Box::new(source),
-                });
+        // Some services take a refresh token once only: of several processes one at a time reads, redeems and keeps.
+        let vault = self.vault.clone();
+        let _turn = blocking(move || Ok(vault.turn())).await?;
+        let vault = self.vault.clone();
+        let mut refusal = None;
+        for refresh in blocking(move || vault.load()).await? {
+            match self.redeem(&address, &refresh).await {
+                Ok(lease) => return Ok(lease),
+                Err(error) if error.wants_login() => refusal = Some(error),
+                Err(error) => return Err(error),
             }
         }
+        let organization = self.organization.clone();
+        Err(match refusal {
+            Some(refusal) => SignInError::Revoked { organization, source: Box::new(refusal) },
+            None => SignInError::NobodySignedIn { organization },
+        })
     }
 
     async fn redeem(&self, address: &str, refresh: &SecretString) -> Result<Lease, SignInError> {
@@ -114,11 +89,6 @@ impl User {
             }
         }
         answer.lease()
-    }
-
-    async fn kept(&self) -> Result<Vec<SecretString>, SignInError> {
-        let vault = self.vault.clone();
-        blocking(move || vault.load()).await
     }
 }
 

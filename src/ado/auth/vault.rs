@@ -5,7 +5,7 @@
 //! single files (backups, a support bundle, a look over the shoulder), not against somebody who can read all files of
 //! the owner; the passphrase does that too, as long as it is not kept on the same disk.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -83,6 +83,17 @@ impl Vault {
             found.push(secret);
         }
         Ok(found)
+    }
+
+    /// Waits until no other process is between reading and keeping; the turn ends when what is returned is dropped.
+    /// None where there is nothing to wait by, as without a folder that can be written.
+    pub(super) fn turn(&self) -> Option<File> {
+        let file = self.file()?.with_extension("lock");
+        create_folder(file.parent()?).ok()?;
+        let file =
+            private(OpenOptions::new().write(true).create(true).truncate(false)).open(file).ok()?;
+        file.lock().ok()?;
+        Some(file)
     }
 
     /// Keeps a secret in place of the one before.
@@ -273,6 +284,16 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
+/// Lets only the owner read what is created.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
 /// Writes a file that only its owner can read: under another name first, renamed when it is on the disk.
 fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = file.file_name().unwrap_or_default().to_os_string();
@@ -281,12 +302,7 @@ fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
     // What a killed run left behind may have other rights.
     let _ = fs::remove_file(&part);
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
+    let options = private(options.write(true).create_new(true));
     let result = options.open(&part).and_then(|mut opened| {
         opened.write_all(content)?;
         opened.sync_all()?;

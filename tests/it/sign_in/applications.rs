@@ -323,7 +323,7 @@ async fn a_server_of_ones_own_is_read_without_people_and_profile() {
     organizations,profile and accounts,skipped,true
     users,contoso,skipped,true
     ");
-    assert_eq!(asked(&simulator, "profile") + asked(&simulator, "graph users"), 0);
+    assert_eq!(asked(&simulator, "profile") + asked(&simulator, "users"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
