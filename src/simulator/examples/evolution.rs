@@ -89,14 +89,11 @@ pub(super) fn add(book: &mut Book<'_>) {
     for case in cases {
         book.add(case);
     }
-    // Repositories that somebody hides for a day, disables and deletes: what landed stays as it was judged.
+    // Repositories that somebody hides for a day, and deletes: what landed stays as it was judged.
     let (from, to) = (start.plus(DAY + DAY / 2), start.plus(2 * DAY + DAY / 2));
     let index = book.group("hidden-later", &[]);
     book.world.repositories[index].hidden = Some((from, to));
     book.add(book.case("repository-hidden-later"));
-    let index = book.group("disabled-later", &[]);
-    book.world.repositories[index].disabled = Some(from);
-    book.add(book.case("repository-disabled-later"));
     let index = book.group("deleted-later", &[]);
     book.world.repositories[index].deleted = Some(from);
     book.add(book.case("repository-deleted-later"));

@@ -104,7 +104,7 @@ async fn repositories_are_renamed_disabled_and_deleted() {
         }
     }
     // One of the bulk each, and examples.
-    assert_eq!((renamed, disabled, deleted.len()), (1, 3, 2));
+    assert_eq!((renamed, disabled, deleted.len()), (1, 2, 2));
     let project = deleted[0]["project"]["id"].as_str().unwrap();
     for path in ["deletedrepositories", "recycleBin/repositories"] {
         let gone = door.rows(&format!("{project}/_apis/git/{path}")).await;
