@@ -10,19 +10,25 @@
 //! stands behind its rows; a sync that breaks off anywhere costs a re-read, never a row. Which details are read follows
 //! the settings and what the lake lacks, not a position.
 
+mod ask;
 mod batch;
+mod counts;
 mod details;
 mod error;
 mod jobs;
 mod judge;
+mod places;
 mod plan;
 mod policies;
 mod pull_requests;
 mod pushes;
+mod retention;
 mod run;
 mod runs;
 mod scope;
 mod snapshots;
+mod strays;
+mod tally;
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ pub use self::account::{
 };
 pub use self::build::{
     Build, BuildSettings, Definition, DefinitionRef, Retention, RetentionSetting, RunRepository,
-    Timeline, TimelineRecord,
+    Timeline, TimelineAttempt, TimelineRecord,
 };
 pub use self::git::{
     Change, ChangeItem, Changes, Commit, CommitDiffs, CommitRef, DeletedRepository, IdentityRef,

@@ -2,7 +2,7 @@
 //!
 //! One loop for all mechanisms. A list ends where the token is absent, or where a `$skip` page is empty; a short page
 //! ends nothing, since `$top` may have been clamped. Pages may shift while they are read, so repeated rows are fine,
-//! but a page without one new row, or a repeated token, is an error: the list would never end.
+//! but a page without one new row that names a next one, or a repeated token, is an error: the list would never end.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -146,10 +146,12 @@ impl Progress {
         for row in &page.value {
             has_new |= row.key().is_none_or(|key| self.seen.insert(key));
         }
-        if !page.value.is_empty() && !has_new {
+        let token = page.continuation.as_ref().filter(|_| !matches!(paging, Paging::Skip { .. }));
+        // A token may be a time that several rows share: the last page then repeats some, and that is its end.
+        let is_last = token.is_none() && matches!(paging, Paging::Whole | Paging::Token { .. });
+        if !page.value.is_empty() && !has_new && !is_last {
             return Err(endless("a page holds nothing that was not on the pages before it"));
         }
-        let token = page.continuation.as_ref().filter(|_| !matches!(paging, Paging::Skip { .. }));
         if let Some(token) = token {
             if !self.tokens.insert(key_of(token)) {
                 return Err(endless("the continuation token was given before"));

@@ -93,9 +93,18 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         inputs.push(input(&config, organization, context.environment(), &lake, context)?);
     }
     if args.plan {
+        let mut plans = Vec::new();
         for input in inputs {
-            let plan = sync::plan(input, &options).await?;
-            context.output.print(&plan_text(&plan, context.output.colors_data()))?;
+            plans.push(sync::plan(input, &options).await?);
+        }
+        let rendered = |format, colors| match format {
+            Format::Text => plans.iter().map(|plan| plan_text(plan, colors)).collect::<String>(),
+            Format::Json => format!("{:#}\n", plan_document(&plans)),
+        };
+        context.output.print(&rendered(args.format, context.output.colors_data()))?;
+        for (file, format) in files {
+            let text = rendered(format, false);
+            write_file(&file, |out| Ok(out.write_all(text.as_bytes())?))?;
         }
         return Ok(Exit::CLEAN);
     }
@@ -178,18 +187,42 @@ fn plan_text(plan: &Plan, colors: bool) -> String {
             format!("{} to {}", bound(window.from), bound(window.to))
         });
         let scope = clean(&item.scope, false);
-        let _ = writeln!(
-            text,
-            "  {:<20} {scope:<28} {window:<52} ≥ {} requests",
-            item.resource, item.requests
-        );
-        requests += item.requests;
+        let count =
+            item.requests.map_or("not known yet".to_owned(), |count| format!("≥ {count} requests"));
+        let _ = writeln!(text, "  {:<20} {scope:<28} {window:<52} {count}", item.resource);
+        requests += item.requests.unwrap_or(0);
     }
     let _ = writeln!(
         text,
-        "At least {requests} requests, and 6 for each pull request whose details are missing."
+        "At least {requests} requests, and 6 for each pull request that turns out to be judged."
     );
     text
+}
+
+/// Returns the stable JSON form of a plan; a list where there are several organizations.
+fn plan_document(plans: &[Plan]) -> Value {
+    let at = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let one = |plan: &Plan| {
+        let items = plan.items.iter().map(|item| {
+            json!({
+                "resource": item.resource,
+                "scope": item.scope,
+                "window_from": item.window.map(|window| at(window.from)),
+                "window_to": item.window.map(|window| at(window.to)),
+                "requests": item.requests,
+            })
+        });
+        json!({
+            "organization": plan.organization,
+            "upper": at(plan.upper),
+            "requests": plan.items.iter().filter_map(|item| item.requests).sum::<u64>(),
+            "items": items.collect::<Vec<_>>(),
+        })
+    };
+    match plans {
+        [plan] => one(plan),
+        plans => Value::Array(plans.iter().map(one).collect()),
+    }
 }
 
 /// What came of one resource.

@@ -34,7 +34,7 @@ pub async fn fetch(
         let mut row = table.row();
         row.set("repository_id", repository_id)
             .set("name", name)
-            .set("commit_id", object.need(branch.object_id, "objectId")?)
+            .set("commit_id", object.need(branch.object_id, "objectId")?.to_ascii_lowercase())
             .set("is_default", default_branch == Some(name))
             .set("is_locked", branch.is_locked.unwrap_or(false))
             .set("first_seen_at", seen_at);

@@ -54,6 +54,12 @@ impl Error {
         matches!(self, Self::Fetch { source, .. } if source.is_absent())
     }
 
+    /// Returns whether the service says that there is no such thing (404). Forbidden things answer so too, so this alone
+    /// never shows a deletion.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Fetch { source: ado::Error::NotFound { .. }, .. })
+    }
+
     /// Returns whether the token is not accepted: the run cannot go on.
     pub fn is_signed_out(&self) -> bool {
         matches!(self, Self::Fetch { source, .. } if source.is_signed_out())

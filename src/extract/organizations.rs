@@ -23,16 +23,29 @@ pub struct Organizations {
     pub absent: Vec<String>,
 }
 
+/// Asks the organization who is signed in, which shows that the token is accepted, and nothing else.
+///
+/// # Errors
+/// Fails when the organization does not answer, above all when the token is not accepted.
+pub async fn knock(source: &Source) -> Result<(), Error> {
+    connection(source).await.map(drop)
+}
+
+async fn connection(source: &Source) -> Result<Answer<ConnectionData>, Error> {
+    source
+        .client()
+        .get(Call::core(&["connectionData"]).preview())
+        .await
+        .map_err(reading(format!("who is signed in to `{}`", source.organization())))
+}
+
 /// Reads who is signed in, from the organization itself, and the profile and accounts where the token reaches so far.
 ///
 /// # Errors
 /// Fails when the organization does not answer, above all when the token is not accepted.
 pub async fn fetch(source: &Source) -> Result<Organizations, Error> {
     let client = source.client();
-    let connection: Answer<ConnectionData> = client
-        .get(Call::core(&["connectionData"]).preview())
-        .await
-        .map_err(reading(format!("who is signed in to `{}`", source.organization())))?;
+    let connection = connection(source).await?;
     let seen_at = connection.seen_at;
     let mut absent = Vec::new();
 

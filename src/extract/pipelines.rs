@@ -39,6 +39,16 @@ pub async fn fetch(source: &Source, project_id: &str) -> Result<Rows, Error> {
     Ok(Rows { rows, seen_at })
 }
 
+/// Asks whether a pipeline answers by its id, to show that one which the list lacks was deleted.
+///
+/// # Errors
+/// Fails when it cannot be read; [`Error::is_missing`] shows the deletion, if a complete list lacks it too.
+pub async fn one(source: &Source, project_id: &str, pipeline_id: i64) -> Result<(), Error> {
+    let path = ["build", "definitions", &pipeline_id.to_string()];
+    let answer = source.client().get::<Definition>(Call::project(project_id, &path)).await;
+    answer.map(drop).map_err(reading(format!("pipeline `{pipeline_id}`")))
+}
+
 /// Returns the id of a repository: a GUID in lower case for Azure Repos, as it is for other hosts.
 pub(super) fn repository_id(repository: &RunRepository) -> Option<String> {
     let id = repository.id.as_deref()?;

@@ -49,6 +49,8 @@ pub struct Parent {
     pub created_month: String,
     /// Whether it was active in this answer.
     pub is_active: bool,
+    /// Whether it was completed in this answer; an abandoned one may come back.
+    pub is_completed: bool,
     /// Target and month of closing of a completed one, which the population counts.
     pub landed: Option<Landed>,
 }
@@ -72,6 +74,22 @@ impl Parent {
             ("pull_request_id", self.pull_request_id.into()),
             ("created_month", self.created_month.as_str().into()),
         ]
+    }
+}
+
+impl PullRequestPage {
+    /// Leaves out the pull requests that were closed after an instant, with all that hangs on them.
+    pub fn drop_closed_after(&mut self, upper: DateTime<Utc>) {
+        let number = |row: &Row| row.int("pull_request_id").unwrap_or_default();
+        let is_later = |row: &&Row| row.time("closed_at").is_some_and(|at| at > upper);
+        let later: BTreeSet<i64> = self.pull_requests.iter().filter(is_later).map(number).collect();
+        if later.is_empty() {
+            return;
+        }
+        for rows in [&mut self.pull_requests, &mut self.reviewers, &mut self.labels] {
+            rows.retain(|row| !later.contains(&number(row)));
+        }
+        self.parents.retain(|parent| !later.contains(&parent.pull_request_id));
     }
 }
 
@@ -112,6 +130,33 @@ pub async fn one(
         .await
         .map_err(reading(format!("pull request `{pull_request_id}`")))?;
     page(source, project_id, answer.map(|pull_request| vec![pull_request]))
+}
+
+/// Reads the labels of a pull request whose row came from a single answer; adds them to the page of that answer.
+///
+/// # Errors
+/// Fails when they cannot be read or the answer is not understood.
+pub async fn add_labels(
+    source: &Source,
+    project_id: &str,
+    page: &mut PullRequestPage,
+) -> Result<(), Error> {
+    let table = source.table("pull_request_labels")?;
+    for parent in page.parents.clone() {
+        let number = parent.pull_request_id.to_string();
+        let path = ["pullRequests", number.as_str(), "labels"];
+        let call = Call::repository(project_id, &parent.repository_id, &path);
+        let answer = source
+            .client()
+            .get_list::<Label>(call, Paging::Whole)
+            .await
+            .map_err(reading(format!("labels of pull request `{number}`")))?;
+        let object = Object { address: &answer.url, kind: "pull request", id: &number };
+        for label in answer.value {
+            page.labels.push(label_row(&table, &object, &parent, label, answer.seen_at)?);
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn single(project_id: &str, pull_request_id: i64) -> Call {
@@ -181,6 +226,7 @@ fn parent(row: &Row) -> Parent {
         pull_request_id: row.int("pull_request_id").unwrap_or_default(),
         created_month: text("created_month"),
         is_active: row.text("status") == Some("active"),
+        is_completed: row.text("status") == Some("completed"),
         landed: closed_at.map(|at| Landed {
             repository_id: text("repository_id"),
             ref_name: text("target_ref"),
@@ -279,11 +325,14 @@ fn reviewer_row(
     let vote = object.small(reviewer.vote, "reviewers.vote")?.unwrap_or(0);
     let groups: Vec<String> =
         reviewer.voted_for.unwrap_or_default().into_iter().filter_map(|group| group.id).collect();
+    let (descriptor, unique_name) = (filled(reviewer.descriptor), reviewer.unique_name);
+    // Some answers name a person without the id; the same names then stand for the person in the vote events.
+    let id = reviewer.id.or_else(|| descriptor.clone()).or_else(|| filled(unique_name.clone()));
     let mut row = child(table, parent);
-    row.set("reviewer_id", object.need(reviewer.id, "reviewers.id")?)
+    row.set("reviewer_id", object.need(id, "reviewers.id")?)
         .set("display_name", reviewer.display_name)
-        .set("unique_name", reviewer.unique_name)
-        .set("descriptor", filled(reviewer.descriptor))
+        .set("unique_name", unique_name)
+        .set("descriptor", descriptor)
         .set("vote", vote)
         .set("is_group", reviewer.is_container.unwrap_or(false))
         .set("voted_for", filled(Some(groups.join(","))))
@@ -308,6 +357,6 @@ fn label_row(
         .set("active", label.active.unwrap_or(true))
         .set("first_seen_at", seen_at)
         .set("was_seen_open", parent.is_active.then_some(true))
-        .set("was_seen_closed", (!parent.is_active).then_some(true));
+        .set("was_seen_closed", parent.is_completed.then_some(true));
     Ok(row)
 }

@@ -1,12 +1,12 @@
 //! Stages, jobs and tasks of a run, from its timeline.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
 use super::error::reading;
 use super::rows::{Id, Object};
-use super::{Error, Source};
+use super::{Error, Maker, Source};
 use crate::ado::Call;
 use crate::ado::model::{Timeline, TimelineRecord};
 use crate::schema::Row;
@@ -14,13 +14,15 @@ use crate::schema::Row;
 /// What the timeline of a run says.
 #[derive(Debug, Clone)]
 pub enum Jobs {
-    /// Rows of `pipeline_run_jobs`, of the latest attempt; time of the answer.
+    /// Rows of `pipeline_run_jobs`, of all attempts that the service still has; time of the first answer.
     Read(Vec<Row>, DateTime<Utc>),
     /// There is no timeline any more, or never was one; time of the answer that says so.
     Gone(DateTime<Utc>),
 }
 
-/// Reads the timeline of a run; `queued_month` is that of the run's row.
+/// Reads the timeline of a run; `queued_month` is that of the run's row. Its records are those of the latest attempt;
+/// earlier ones stand in timelines of their own, which are read too: a stage that ran again after a merge must not hide
+/// what it did before.
 ///
 /// # Errors
 /// Fails when it cannot be read, or is not understood.
@@ -30,21 +32,62 @@ pub async fn fetch(
     run_id: i64,
     queued_month: &str,
 ) -> Result<Jobs, Error> {
-    let path = ["build", "builds", &run_id.to_string(), "timeline"];
-    let answer = source
-        .client()
-        .get_if_any::<Timeline>(Call::project(project_id, &path))
-        .await
-        .map_err(reading(format!("the timeline of run `{run_id}`")))?;
-    let Some(timeline) = answer.value else { return Ok(Jobs::Gone(answer.seen_at)) };
+    let run = run_id.to_string();
+    let ask = async |segments: &[&str]| {
+        let path = [&["build", "builds", run.as_str(), "timeline"][..], segments].concat();
+        let answer = source.client().get_if_any::<Timeline>(Call::project(project_id, &path)).await;
+        answer.map_err(reading(format!("the timeline of run `{run_id}`")))
+    };
+    let answer = ask(&[]).await?;
+    let seen_at = answer.seen_at;
+    let Some(timeline) = answer.value else { return Ok(Jobs::Gone(seen_at)) };
     let table = source.table("pipeline_run_jobs")?;
     let records = timeline.records.unwrap_or_default();
+    let earlier: BTreeSet<String> = records
+        .iter()
+        .flat_map(|record| record.previous_attempts.iter().flatten())
+        .filter_map(|attempt| attempt.timeline_id.clone())
+        .collect();
+    let (mut rows, mut seen) = (Vec::new(), HashSet::new());
+    let mut take =
+        |address: &str, at: DateTime<Utc>, records: &[TimelineRecord]| -> Result<(), Error> {
+            for row in rows_of(&table, address, (run_id, queued_month), at, records)? {
+                let key = (row.text("record_id").map(str::to_owned), row.int("attempt"));
+                // What the latest timeline says of an attempt wins.
+                if seen.insert(key) {
+                    rows.push(row);
+                }
+            }
+            Ok(())
+        };
+    take(&answer.url, seen_at, &records)?;
+    for timeline_id in earlier {
+        match ask(&[timeline_id.as_str()]).await {
+            Ok(answer) => {
+                let records = answer.value.and_then(|timeline| timeline.records);
+                take(&answer.url, answer.seen_at, &records.unwrap_or_default())?;
+            }
+            // The attempts before are gone; those that stand are evidence all the same.
+            Err(error) if error.is_unreadable() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Jobs::Read(rows, seen_at))
+}
+
+fn rows_of(
+    table: &Maker,
+    address: &str,
+    (run_id, queued_month): (i64, &str),
+    seen_at: DateTime<Utc>,
+    records: &[TimelineRecord],
+) -> Result<Vec<Row>, Error> {
     let by_id: HashMap<&str, &TimelineRecord> =
         records.iter().filter_map(|record| Some((record.id.as_deref()?, record))).collect();
     let mut rows = Vec::with_capacity(records.len());
     for record in records.iter().filter(|record| is_named(record)) {
         let id = Id(record.id.as_deref());
-        let object = Object { address: &answer.url, kind: "timeline record", id: &id };
+        let object = Object { address, kind: "timeline record", id: &id };
         let name = record.name.as_deref().or(record.identifier.as_deref());
         let attempt = object.small(record.attempt, "attempt")?.unwrap_or(1).max(1);
         let mut row = table.row();
@@ -59,11 +102,11 @@ pub async fn fetch(
             .set("result", record.result.as_deref())
             .set("started_at", record.start_time)
             .set("finished_at", record.finish_time)
-            .set("first_seen_at", answer.seen_at)
+            .set("first_seen_at", seen_at)
             .set("queued_month", queued_month);
         rows.push(row);
     }
-    Ok(Jobs::Read(rows, answer.seen_at))
+    Ok(rows)
 }
 
 /// Phases and checkpoints stand between stages and jobs and have names that nobody chose.

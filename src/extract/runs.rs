@@ -117,7 +117,7 @@ fn page(source: &Source, project_id: &str, answer: Answer<Vec<Build>>) -> Result
 }
 
 fn queued_at(object: &Object<'_>, build: &Build) -> Result<DateTime<Utc>, Error> {
-    object.need(build.queue_time.or(build.start_time), "queueTime")
+    object.need(build.queue_time.or(build.start_time).or(build.finish_time), "queueTime")
 }
 
 fn finish_row(
@@ -168,7 +168,7 @@ fn run_row(
         .set("source_branch", build.source_branch)
         .set("source_version", build.source_version)
         .set("pull_request_id", link.pull_request_id)
-        .set("pull_request_iteration", object.small(link.iteration, "parameters")?)
+        .set("pull_request_iteration", link.iteration)
         .set("pull_request_source_branch", link.source_branch)
         .set("pull_request_source_commit", link.source_commit)
         .set("queued_at", queued_at)
@@ -186,7 +186,7 @@ fn run_row(
 #[derive(Debug, Default, PartialEq)]
 struct Link {
     pull_request_id: Option<i64>,
-    iteration: Option<i64>,
+    iteration: Option<i32>,
     source_branch: Option<String>,
     source_commit: Option<String>,
 }
@@ -200,18 +200,21 @@ fn link(build: &Build) -> Link {
     let parameters = build.parameters();
     let text =
         |name: &str| parameters.get(&format!("system.pullRequest.{name}")).and_then(Property::text);
+    // Whoever queues a run may write parameters, so what is no number counts as none.
     let number = |text: Option<String>| text?.parse::<i64>().ok().filter(|number| *number > 0);
-    let trigger = || build.trigger_info.as_ref()?.get("pr.number")?.text();
+    let trigger = |name: &str| build.trigger_info.as_ref()?.get(name)?.text();
     Link {
         pull_request_id: build
             .source_branch
             .as_deref()
             .and_then(merge_ref_number)
             .or_else(|| number(text("pullRequestId")))
-            .or_else(|| number(trigger())),
-        iteration: number(text("pullRequestIteration")),
-        source_branch: text("sourceBranch"),
-        source_commit: text("sourceCommitId").map(|commit| commit.to_ascii_lowercase()),
+            .or_else(|| number(trigger("pr.number"))),
+        iteration: number(text("pullRequestIteration")).and_then(|number| number.try_into().ok()),
+        source_branch: text("sourceBranch").or_else(|| trigger("pr.sourceBranch")),
+        source_commit: text("sourceCommitId")
+            .or_else(|| trigger("pr.sourceSha"))
+            .map(|commit| commit.to_ascii_lowercase()),
     }
 }
 
@@ -248,6 +251,25 @@ mod tests {
             "repository": {"type": "tfsgit"}, "parameters": "not json", "triggerInfo": {"pr.number": "9"}
         }));
         assert_eq!(by_trigger.pull_request_id, Some(9));
+    }
+
+    #[test]
+    fn the_commit_of_a_run_may_stand_in_the_trigger_alone() {
+        let run = linked(serde_json::json!({
+            "repository": {"type": "TfsGit"}, "sourceBranch": "refs/pull/7/merge",
+            "triggerInfo": {"pr.number": "7", "pr.sourceSha": "ABC", "pr.sourceBranch": "refs/heads/x"}
+        }));
+        assert_eq!(run.source_commit.as_deref(), Some("abc"));
+        assert_eq!(run.source_branch.as_deref(), Some("refs/heads/x"));
+    }
+
+    #[test]
+    fn parameters_that_a_person_wrote_make_no_run_unreadable() {
+        let odd = linked(serde_json::json!({
+            "repository": {"type": "TfsGit"},
+            "parameters": r#"{"system.pullRequest.pullRequestIteration":"99999999999","system.pullRequest.pullRequestId":"x"}"#
+        }));
+        assert_eq!(odd, Link::default());
     }
 
     #[test]

@@ -143,23 +143,19 @@ fn event_row(
 /// Returns the voters that a reset of several names. The service calls the list an example: it may be shorter than
 /// what was reset, and where it is empty one voter without id stands for the event.
 fn named_voters(thread: &Thread) -> Vec<Voter> {
-    let list = |name: &str| {
-        let property = thread.properties.as_ref().and_then(|properties| properties.get(name));
-        property.map(Property::texts).unwrap_or_default()
-    };
+    let examples = thread.properties.iter().flatten().filter(|(name, _)| {
+        name.starts_with("CodeReviewResetMultipleVotes") && name.contains("ExampleVoter")
+    });
     let identities = thread.identities.as_ref();
-    let by_key =
-        list("CodeReviewResetMultipleVotesExampleVoterIdentities").into_iter().filter_map(|key| {
-            match identities.and_then(|identities| identities.get(&key)) {
-                Some(identity) => Voter::of(identity, None),
-                None => Voter::by_id(&key).filter(|voter| voter.id.len() > 30),
-            }
-        });
-    let by_id = list("CodeReviewResetMultipleVotesExampleVoterIds");
-    let by_id = by_id.iter().filter_map(|id| Voter::by_id(id));
     let mut seen = BTreeSet::new();
-    let mut voters: Vec<Voter> =
-        by_key.chain(by_id).filter(|voter| seen.insert(voter.id.clone())).collect();
+    let mut voters: Vec<Voter> = examples
+        .flat_map(|(_, value)| value.texts())
+        .filter_map(|key| match identities.and_then(|identities| identities.get(&key)) {
+            Some(identity) => Voter::of(identity, None),
+            None => Voter::by_id(&key).filter(|voter| voter.id.len() > 30),
+        })
+        .filter(|voter| seen.insert(voter.id.clone()))
+        .collect();
     if voters.is_empty() {
         voters.push(Voter::default());
     }
@@ -219,7 +215,10 @@ mod tests {
             {"id": 2, "publishedDate": "2026-01-01T00:00:00Z",
              "properties": {"CodeReviewThreadType": property("ResetAllVotes")}},
             {"id": 3, "publishedDate": "2026-01-01T00:00:00Z",
-             "properties": {"CodeReviewThreadType": property("ResetMultipleVotes")}}
+             "properties": {"CodeReviewThreadType": property("ResetMultipleVotes")}},
+            {"id": 4, "publishedDate": "2026-01-01T00:00:00Z",
+             "properties": {"CodeReviewThreadType": property("ResetMultipleVotes"),
+                "CodeReviewResetMultipleVotesExampleVoterTfIds": property(&BEN.replace('-', ""))}}
         ]))
         .unwrap();
         let seen: Vec<_> = story
@@ -227,7 +226,7 @@ mod tests {
             .iter()
             .map(|row| (row.int("thread_id").unwrap(), row.text("voter_id").unwrap()))
             .collect();
-        assert_eq!(seen, [(1, ANNA), (1, BEN), (2, "*"), (3, "")]);
+        assert_eq!(seen, [(1, ANNA), (1, BEN), (2, "*"), (3, ""), (4, BEN)]);
     }
 
     #[test]

@@ -189,6 +189,7 @@ fn add_repository(world: &mut World, index: usize, name: &str, count: usize) {
         parent: (from_end == 0).then_some(0),
         disabled: if from_end == 2 && count > 6 { Some(start.plus(4 * DAY)) } else { None },
         deleted: if from_end == 3 && count > 6 { Some(start.plus(5 * DAY)) } else { None },
+        hidden: None,
         validation: Vec::new(),
         ci: None,
         weight: if is_ordinary { 1.0 / (index as f64 + 1.0).powf(0.9) } else { 0.0 },

@@ -61,6 +61,8 @@ pub(crate) enum What {
         iteration: Option<u8>,
         by: PersonId,
     },
+    /// Whoever posted a status deletes all of that name.
+    Unpost { genre: Option<String>, name: String },
     /// A comment of a person.
     Comment { by: PersonId, text: String },
     /// Left draft.
@@ -268,7 +270,7 @@ impl<'a> View<'a> {
                 self.closed =
                     Some(Closed { at, by: *by, is_completed: true, bypass: bypass.clone() });
             }
-            What::Status { .. } | What::Comment { .. } => {}
+            What::Status { .. } | What::Unpost { .. } | What::Comment { .. } => {}
         }
     }
 

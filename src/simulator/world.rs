@@ -47,6 +47,8 @@ pub(crate) struct Repository {
     pub(crate) parent: Option<usize>,
     pub(crate) disabled: Option<Time>,
     pub(crate) deleted: Option<Time>,
+    /// From when to when the identity may not see it.
+    pub(crate) hidden: Option<(Time, Time)>,
     /// Pipelines that every pull request of the bulk runs.
     pub(crate) validation: Vec<usize>,
     /// The pipeline that builds its branches.
@@ -69,7 +71,8 @@ impl Repository {
 
     /// Whether it is in the lists at `now`.
     pub(crate) fn exists(&self, now: Time) -> bool {
-        self.created <= now && self.deleted.is_none_or(|at| at > now)
+        let is_hidden = self.hidden.is_some_and(|(from, to)| from <= now && now < to);
+        self.created <= now && self.deleted.is_none_or(|at| at > now) && !is_hidden
     }
 
     /// Whether its contents may be read at `now`.

@@ -1,7 +1,6 @@
 //! Details of judged pull requests: beside the list that names them, and for what the lake lacks of them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -12,69 +11,13 @@ use super::batch::{Batch, Message, Unit};
 use super::error::Error;
 use super::jobs::Judged;
 use super::judge::Read;
-use super::scope::{Outcome, Scope};
 use crate::extract::Resource;
 use crate::extract::pull_request_details::{self, Details, Parts, Target};
 use crate::lake::Complete;
 use crate::schema::Row;
-use crate::window::Window;
 
-/// How reading the details of each project goes, added to by every pull request.
-pub(super) struct Tally {
-    scopes: BTreeMap<String, Mutex<(Scope, BTreeSet<String>, usize)>>,
-}
-
-impl Tally {
-    /// Returns an empty tally for the projects of a run.
-    pub fn new(run: &Run) -> Self {
-        let window = Window::new(run.upper, run.upper);
-        let scope =
-            |id: &String, name: &String| Scope::new(Resource::PullRequestDetails, id, name, window);
-        let scopes = run.projects.iter().map(|project| {
-            (
-                project.id.clone(),
-                Mutex::new((scope(&project.id, &project.name), BTreeSet::new(), 0)),
-            )
-        });
-        Self { scopes: scopes.collect() }
-    }
-
-    fn meter(&self, project: &str) -> Arc<crate::ado::Meter> {
-        let scope = self.scopes.get(project);
-        scope
-            .map(|one| Arc::clone(&one.lock().unwrap_or_else(PoisonError::into_inner).0.meter))
-            .unwrap_or_default()
-    }
-
-    fn missing(&self, project: &str, why: String) {
-        if let Some(one) = self.scopes.get(project) {
-            let mut one = one.lock().unwrap_or_else(PoisonError::into_inner);
-            one.2 += 1;
-            // One example is enough for people; the count tells the size.
-            if one.1.is_empty() {
-                one.1.insert(why);
-            }
-        }
-    }
-
-    /// Returns the scopes that sent requests, and how they ended.
-    pub fn finish(self) -> Vec<(Scope, Outcome)> {
-        let scopes = self
-            .scopes
-            .into_values()
-            .map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner));
-        scopes
-            .filter(|(scope, ..)| scope.meter.counts().requests > 0)
-            .map(|(scope, errors, count)| match errors.first() {
-                None => (scope, Outcome::Ok),
-                Some(first) => (
-                    scope,
-                    Outcome::Partial(format!("{count} pull requests lack details: {first}")),
-                ),
-            })
-            .collect()
-    }
-}
+/// Pull requests whose rows are held in memory at once.
+const AT_ONCE: usize = 2_000;
 
 /// Loads what the lake has of the details of closed pull requests.
 pub(super) async fn load_known(run: &mut Run) -> Result<(), Error> {
@@ -82,9 +25,12 @@ pub(super) async fn load_known(run: &mut Run) -> Result<(), Error> {
                evaluations_read_at, commits_read_at, changes_read_at from pull_requests \
                where organization = $organization and status <> 'active' and coalesce(details_read_at, \
                threads_read_at, iterations_read_at, statuses_read_at, evaluations_read_at, commits_read_at) is not null";
-    let rows = run.query("pull_requests", sql, "which details it has").await?;
-    run.judge.read =
-        rows.iter().filter_map(|row| Some((row.int("pull_request_id")?, known(row)?))).collect();
+    let mut read = HashMap::new();
+    run.each("pull_requests", sql, "which details it has", |row| {
+        read.extend(row.int("pull_request_id").zip(known(&row)));
+    })
+    .await?;
+    run.judge.read = read;
     Ok(())
 }
 
@@ -114,12 +60,7 @@ fn known(row: &Row) -> Option<Read> {
 
 /// Reads parts of one pull request's details on a task of its own and makes them a unit; `row` is the pull request's
 /// row and is filled. What may not be read is left null, so that the next sync asks again.
-pub(super) async fn read(
-    run: &Run,
-    tally: &Tally,
-    mut row: Row,
-    parts: Parts,
-) -> Result<Unit, Error> {
+pub(super) async fn read(run: &Run, mut row: Row, parts: Parts) -> Result<Unit, Error> {
     let text = |column| row.text(column).unwrap_or_default().to_owned();
     let target = Target {
         project_id: text("project_id"),
@@ -128,20 +69,23 @@ pub(super) async fn read(
         created_month: text("created_month"),
     };
     let project = target.project_id.clone();
-    let source = run.metered(&tally.meter(&project));
+    let source = run.metered(&run.details.meter(&project));
     let (number, key) = (target.pull_request_id, key(&target));
     let task =
         tokio::spawn(async move { pull_request_details::fetch(&source, &target, parts).await });
     let result = AbortOnDropHandle::new(task).await.map_err(|source| Error::Broken { source })?;
     let mut unit = Unit::default();
     match result {
-        Ok(details) => take(tally, &project, &mut row, &mut unit, details, &key),
+        Ok(details) => take(run, &project, &mut row, &mut unit, details, &key),
         Err(error) => {
             let error = run.unless_signed_out(error)?;
-            tally.missing(&project, format!("pull request {number}: {}", super::chain(&error)));
+            run.details
+                .missing(&project, format!("pull request {number}: {}", super::chain(&error)));
         }
     }
-    unit.judged.push(Judged::of(&row));
+    let evaluations = unit.tables.get("pull_request_policy_evaluations").into_iter().flatten();
+    let build_ids = evaluations.filter_map(|row| row.int("build_id")).collect();
+    unit.judged.push(Judged { build_ids, ..Judged::of(&row) });
     unit.tables.entry("pull_requests").or_default().push(row);
     Ok(unit)
 }
@@ -156,11 +100,11 @@ fn key(target: &Target) -> Key {
     ]
 }
 
-fn take(tally: &Tally, project: &str, row: &mut Row, unit: &mut Unit, details: Details, key: &Key) {
+fn take(run: &Run, project: &str, row: &mut Row, unit: &mut Unit, details: Details, key: &Key) {
     details.apply(row);
     for (part, why) in &details.unreadable {
         let number = row.int("pull_request_id").unwrap_or(0);
-        tally.missing(project, format!("{part} of pull request {number}: {why}"));
+        run.details.missing(project, format!("{part} of pull request {number}: {why}"));
     }
     let seen_at: DateTime<Utc> = details.seen_at.unwrap_or_default();
     unit.seen_at = seen_at;
@@ -168,7 +112,10 @@ fn take(tally: &Tally, project: &str, row: &mut Row, unit: &mut Unit, details: D
         if rows.first().is_some_and(|row| row.table().tombstone.is_some())
             || table == "pull_request_statuses"
         {
-            let complete = Complete { key: key.clone(), also: Vec::new() };
+            let column = if table == "pull_request_statuses" { "statuses_read_at" } else { "" };
+            let at = details.update.iter().find(|(name, _)| *name == column);
+            let also = at.map(|(_, at)| ("removed_at", at.clone())).into_iter().collect();
+            let complete = Complete { key: key.clone(), also };
             unit.complete.entry(table).or_default().push(complete);
         }
         unit.tables.entry(table).or_default().extend(rows);
@@ -176,10 +123,8 @@ fn take(tally: &Tally, project: &str, row: &mut Row, unit: &mut Unit, details: D
     unit.tables.entry("raw_answers").or_default().extend(details.raw);
 }
 
-/// Reads the details of pull requests that no list of this sync named: settings may have widened, or an earlier sync
-/// may have been stopped.
-pub(super) async fn sweep(run: &mut Run) -> Result<(), Error> {
-    load_known(run).await?;
+/// Returns the pull requests whose details the lake lacks; [`load_known`] comes before.
+pub(super) async fn wanted(run: &Run) -> Result<Vec<i64>, Error> {
     let since = if run.input.section.detail == crate::config::Detail::Judged {
         " and closed_at >= $start_at"
     } else {
@@ -193,31 +138,52 @@ pub(super) async fn sweep(run: &mut Run) -> Result<(), Error> {
          or threads_read_at < closed_at + interval '{} seconds')",
         run.recheck().num_seconds()
     );
-    let rows = run.query("pull_requests", &sql, "whose details are missing").await?;
-    let wanted: Vec<(Row, Parts)> = rows
-        .into_iter()
-        .filter_map(|row| run.judge.parts(&row).map(|parts| (row, parts)))
-        .collect();
+    // Most rows lack nothing that is wanted, and those that do may be many: first which, then some at a time.
+    let mut wanted = Vec::new();
+    run.each("pull_requests", &sql, "whose details are missing", |row| {
+        wanted.extend(row.int("pull_request_id").filter(|_| run.judge.parts(&row).is_some()));
+    })
+    .await?;
+    Ok(wanted)
+}
+
+/// Reads the details of pull requests that no list of this sync named: settings may have widened, or an earlier sync
+/// may have been stopped.
+pub(super) async fn sweep(run: &mut Run) -> Result<(), Error> {
+    load_known(run).await?;
+    let run = &*run;
+    let wanted = wanted(run).await?;
     if wanted.is_empty() {
         return Ok(());
     }
     run.begin(Resource::PullRequestDetails);
     run.expect(Resource::PullRequestDetails, wanted.len());
-    let tally = Tally::new(run);
-    let mut batch = Batch::default();
-    let mut units = futures::stream::iter(wanted)
-        .map(|(row, parts)| read(run, &tally, row, parts))
-        .buffer_unordered(run.in_flight());
-    while let Some(unit) = units.try_next().await? {
-        run.progress(Resource::PullRequestDetails, 1, 1);
-        batch.take(run, Message::Unit(Box::new(unit))).await?;
+    for numbers in wanted.chunks(AT_ONCE) {
+        fill(run, numbers).await?;
     }
-    drop(units);
-    batch.write(run).await?;
-    run.record(tally.finish()).await?;
     run.end(
         Resource::PullRequestDetails,
         &["pull_request_votes", "pull_request_iterations", "pull_request_statuses"],
     );
     Ok(())
+}
+
+/// Reads and writes what these pull requests lack.
+async fn fill(run: &Run, numbers: &[i64]) -> Result<(), Error> {
+    let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    let sql = format!(
+        "select * from pull_requests where organization = $organization and pull_request_id in ({})",
+        numbers.join(", ")
+    );
+    let rows = run.query("pull_requests", &sql, "whose details are missing").await?;
+    let wanted = rows.into_iter().filter_map(|row| run.judge.parts(&row).map(|parts| (row, parts)));
+    let mut batch = Batch::default();
+    let mut units = futures::stream::iter(wanted)
+        .map(|(row, parts)| read(run, row, parts))
+        .buffer_unordered(run.in_flight());
+    while let Some(unit) = units.try_next().await? {
+        run.progress(Resource::PullRequestDetails, 1, 1);
+        batch.take(run, Message::Unit(Box::new(unit))).await?;
+    }
+    batch.write(run).await
 }

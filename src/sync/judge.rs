@@ -1,6 +1,6 @@
 //! Which pull requests a check would judge now, and which of their details are still to be read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -20,8 +20,8 @@ pub(super) struct Rules {
     pub project_id: String,
     in_scope: bool,
     production: Vec<Glob>,
-    /// Pipeline parts of its `job:` selectors, lower case.
-    pub job_pipelines: Vec<Glob>,
+    /// Patterns of its `job:` selectors, lower case.
+    jobs: Vec<String>,
     wants_paths: bool,
     is_readable: bool,
 }
@@ -37,16 +37,70 @@ impl Rules {
             project_id: project_id.to_owned(),
             in_scope: settings.in_scope,
             production: globs(settings.production_branches.iter().map(String::as_str).collect()),
-            job_pipelines: globs(jobs.filter_map(|job| job.pattern.split('/').next()).collect()),
+            jobs: jobs.map(|job| job.pattern.clone()).collect(),
             wants_paths: solutions().any(|solution| solution.paths.is_some()),
             is_readable,
         }
+    }
+
+    /// Returns whether jobs decide anything here.
+    pub fn wants_jobs(&self) -> bool {
+        !self.jobs.is_empty()
+    }
+
+    /// Returns whether its contents can be read.
+    pub fn is_readable(&self) -> bool {
+        self.is_readable
     }
 
     /// Returns whether a branch, by its short name, is a production branch of a repository in scope.
     pub fn is_production(&self, branch: &str) -> bool {
         self.in_scope && self.production.iter().any(|glob| glob.matches(branch))
     }
+}
+
+/// The `job:` selectors of some repositories, and which pipelines they may mean.
+pub(super) struct JobSelectors<'a> {
+    patterns: BTreeSet<&'a str>,
+    known: HashMap<(i64, String, String), bool>,
+}
+
+impl<'a> JobSelectors<'a> {
+    /// Returns those of repositories with these rules.
+    pub fn of(rules: impl IntoIterator<Item = &'a Rules>) -> Self {
+        let patterns = rules.into_iter().flat_map(|rules| &rules.jobs).map(String::as_str);
+        Self { patterns: patterns.collect(), known: HashMap::new() }
+    }
+
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// Returns whether one of them may mean a job of this pipeline; `folder` has backslashes.
+    pub fn may_mean(&mut self, id: i64, name: &str, folder: &str) -> bool {
+        let key = (id, name.to_owned(), folder.to_owned());
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        let folder = folder.replace('\\', "/");
+        let path = format!("{}/{name}", folder.trim_matches('/'));
+        let names = [name, path.trim_start_matches('/'), &id.to_string()].map(str::to_lowercase);
+        let fits = |pattern: &&str| names.iter().any(|name| may_be_inside(pattern, name));
+        let is_meant = self.patterns.iter().any(fits);
+        self.known.insert(key, is_meant);
+        is_meant
+    }
+}
+
+/// Returns whether a pattern on `pipeline/stage/job` may fit something below `pipeline`.
+fn may_be_inside(pattern: &str, pipeline: &str) -> bool {
+    let count = pipeline.split('/').count();
+    let parts: Vec<&str> = pattern.split('/').take(count).collect();
+    // Two stars may stand for any number of parts.
+    parts.iter().any(|part| part.contains("**"))
+        || (parts.len() == count
+            && Glob::new(&parts.join("/")).is_ok_and(|glob| glob.matches(pipeline)))
 }
 
 /// What the lake knows of a closed pull request's details.
@@ -119,7 +173,10 @@ impl Judge {
         }
         let rules = self.repositories.get(row.text("repository_id")?)?;
         let closed_at = row.time("closed_at")?;
-        let all = Parts { changes: rules.wants_paths, ..Parts::ALL };
+        // An abandoned one may come back and be completed; of evaluations the first answer after the close is kept, and
+        // that must be the last close.
+        let evaluations = row.text("status") == Some("completed");
+        let all = Parts { changes: rules.wants_paths, evaluations, ..Parts::ALL };
         let Some(read) = self.read.get(&row.int("pull_request_id")?) else { return Some(all) };
         // Details read before the close, of an abandoned pull request that came back, say nothing of the merge.
         if read.first < closed_at {
@@ -131,7 +188,7 @@ impl Judge {
             threads: !read.parts.threads || is_due,
             iterations: !read.parts.iterations,
             statuses: !read.parts.statuses || is_due,
-            evaluations: !read.parts.evaluations,
+            evaluations: all.evaluations && !read.parts.evaluations,
             commits: !read.parts.commits,
             changes: all.changes && !read.parts.changes,
         };
@@ -145,5 +202,30 @@ impl Judge {
         days.chain([self.recheck])
             .filter_map(|after| closed_at.checked_add_signed(after))
             .any(|due| read_at < due && due <= self.upper)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn job_selectors_find_their_pipeline_by_name_folder_or_id() {
+        for (pattern, is_inside) in [
+            ("codeql/analyze/csharp", true),
+            ("codeql*/**", true),
+            ("security/codeql/analyze/csharp", true),
+            ("*/codeql/*/*", true),
+            ("12/analyze/csharp", true),
+            ("**/csharp", true),
+            ("codeql", true),
+            ("quality/codeql/analyze/csharp", false),
+            ("13/analyze/csharp", false),
+            ("other/codeql/csharp", false),
+        ] {
+            let names = ["codeql", "security/codeql", "12"];
+            let found = names.iter().any(|name| may_be_inside(pattern, name));
+            assert_eq!(found, is_inside, "{pattern}");
+        }
     }
 }

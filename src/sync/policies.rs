@@ -68,30 +68,34 @@ async fn of_project(
     let window = Window::new(run.upper, run.upper);
     let scope = Scope::new(Resource::BranchPolicies, &project.id, &project.name, window);
     let source = run.metered(&scope.meter);
-    let list = match run.sort_out(policies::fetch(&source, &project.id).await)? {
+    let mut list = match run.sort_out(policies::fetch(&source, &project.id).await)? {
         Ok(list) => list,
         Err(outcome) => return Ok((Vec::new(), scope, outcome)),
     };
     let listed: HashSet<i64> = list.value.iter().filter_map(|one| one.id).collect();
     let mut rows = Vec::new();
     let mut outcome = Outcome::Ok;
-    let (seen_at, url, api_version) = (list.seen_at, list.url, list.api_version);
-    for configuration in list.value {
+    let configurations = std::mem::take(&mut list.value);
+    let seen_at = list.seen_at;
+    for configuration in configurations {
         let (Some(id), Some(revision)) = (configuration.id, configuration.revision) else {
+            // The rows cannot be made, and the error of trying says of what.
+            let only = Configurations { value: vec![configuration], ..list_of(&list) };
+            let known = Known { first_seen_at: BTreeMap::new(), deleted_at: None };
+            let made = policies::rows(&source, &project.id, &only, &known);
+            outcome = outcome.max(run.sort_out(made)?.err().unwrap_or(Outcome::Ok));
             continue;
         };
-        let known = stored.get(&id);
-        if known.is_some_and(|revisions| revisions.contains_key(&revision)) {
+        let before = stored.get(&id);
+        let is_deleted = configuration.is_deleted == Some(true);
+        let is_known = before.and_then(|revisions| revisions.get(&revision)).is_some_and(|rows| {
+            // One that was taken for deleted and stands in the list again was not.
+            rows.iter().all(|row| row.bool("is_deleted") == Some(is_deleted))
+        });
+        if is_known {
             continue;
         }
-        let only = Configurations {
-            value: vec![configuration],
-            seen_at,
-            url: url.clone(),
-            api_version,
-            raw: None,
-            continuation: None,
-        };
+        let only = Configurations { value: vec![configuration], ..list_of(&list) };
         let history = if revision > 1 {
             match run.sort_out(policies::revisions(&source, &project.id, id).await)? {
                 Ok(history) if !history.value.is_empty() => history,
@@ -104,9 +108,12 @@ async fn of_project(
         } else {
             only
         };
-        let known = Known { first_seen_at: first_seen(known), deleted_at: None };
+        let known = Known { first_seen_at: first_seen(before), deleted_at: None };
         match run.sort_out(policies::rows(&source, &project.id, &history, &known))? {
-            Ok(found) => rows.extend(found),
+            Ok(found) => {
+                rows.extend(ended(before, &found));
+                rows.extend(found);
+            }
             Err(worse) => outcome = outcome.max(worse),
         }
     }
@@ -120,9 +127,13 @@ async fn of_project(
                 "policy {id} of `{}` answers, though the list lacks it",
                 project.name
             )),
-            Err(error) if error.is_unreadable() => {
+            Err(error) if error.is_missing() => {
                 rows.extend(last.iter().map(|row| deleted(row, seen_at)))
             }
+            Err(error) if error.is_unreadable() => run.warn(format!(
+                "policy {id} of `{}` may no longer be read; it stays as it was last read",
+                project.name
+            )),
             Err(error) => {
                 outcome = outcome.max(run.sort_out::<()>(Err(error))?.err().unwrap_or(Outcome::Ok));
             }
@@ -130,6 +141,33 @@ async fn of_project(
     }
     run.progress(Resource::BranchPolicies, rows.len(), 1);
     Ok((rows, scope, outcome))
+}
+
+/// Returns an answer like the list, without its configurations.
+fn list_of(list: &Configurations) -> Configurations {
+    Configurations {
+        value: Vec::new(),
+        seen_at: list.seen_at,
+        url: list.url.clone(),
+        api_version: list.api_version,
+        raw: None,
+        continuation: None,
+    }
+}
+
+/// Returns the rows of a stored revision that ended with the first one of `found`; there are none where the whole history
+/// could be read.
+fn ended(stored: Option<&BTreeMap<i64, Vec<Row>>>, found: &[Row]) -> Vec<Row> {
+    let first = found.first().and_then(|row| Some((row.int("revision")?, row.time("valid_from")?)));
+    let Some((stored, (revision, valid_from))) = stored.zip(first) else { return Vec::new() };
+    let last = stored.range(..revision).next_back().into_iter().flat_map(|(_, rows)| rows);
+    last.filter(|row| row.time("valid_to").is_none())
+        .map(|row| {
+            let mut row = row.clone();
+            row.set("valid_to", valid_from);
+            row
+        })
+        .collect()
 }
 
 fn first_seen(revisions: Option<&BTreeMap<i64, Vec<Row>>>) -> BTreeMap<i64, DateTime<Utc>> {

@@ -1,22 +1,23 @@
-//! Pull requests: all active ones, the closed ones window by window, and those that fell out of every list.
+//! Pull requests: all active ones, and the closed ones window by window.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Months, Utc};
+use chrono::{DateTime, Days, Months, TimeDelta, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc;
 
 use super::Run;
 use super::batch::{Batch, Close, Message, Unit};
-use super::details::{self, Tally};
+use super::counts::{self, Counted};
 use super::error::Error;
 use super::run::Project;
 use super::scope::{Outcome, Scope};
+use super::{details, strays};
 use crate::extract::Resource;
 use crate::extract::pull_requests::{self, CLOSED, Landed, Parent, PullRequestPage};
 use crate::lake::Complete;
-use crate::schema::Row;
 use crate::window::{Window, month_start, next_month};
 
 /// Messages that may wait for the writer.
@@ -25,37 +26,42 @@ const WAITING: usize = 256;
 const GOOD_WINDOW: usize = 3_000;
 /// A window with fewer lets the rest of the past be tried at once.
 const THIN_WINDOW: usize = 500;
+/// Days by which the newest window may reach further back than it must, to spare a window of its own.
+const STRETCHED_DAYS: u64 = 62;
+/// How far a window asks beyond its lower end: whether the service counts the bounds in is not documented, and it
+/// compares with fewer digits than it answers.
+const OVERLAP_S: i64 = 1;
 /// Pages after which trying the rest of the past at once is given up.
 const TRIED_PAGES: usize = 4;
 
 /// What the lake has of pull requests that were active at the last sync.
 #[derive(Default)]
-struct Known {
-    /// Number and project.
-    active: HashMap<i64, String>,
+pub(super) struct Known {
+    /// Number, with project and repository.
+    pub(super) active: HashMap<i64, (String, String)>,
     /// The vote that was listed while the pull request was active, and the first answer that listed it, by number and
     /// reviewer.
     votes: HashMap<(i64, String), (i64, DateTime<Utc>)>,
-    /// How many completed pull requests were counted by branch and month, and whether that is final.
-    counts: HashMap<Landed, (i64, bool)>,
+    /// Completed pull requests by branch and month.
+    counts: HashMap<Landed, Counted>,
 }
 
 /// What the readers of all projects share.
-struct Shared<'a> {
-    run: &'a Run,
-    known: Known,
-    tally: &'a Tally,
+pub(super) struct Shared<'a> {
+    pub(super) run: &'a Run,
+    pub(super) known: Known,
+    /// Those of the known active ones that some list of this sync named.
+    pub(super) listed: Mutex<HashSet<i64>>,
     send: mpsc::Sender<Message>,
     windows: &'a AtomicUsize,
 }
 
 /// One window of one project while it is read.
-struct Open {
+pub(super) struct Open {
     number: usize,
     units: usize,
     rows: usize,
     landed: HashMap<Landed, HashSet<i64>>,
-    listed: HashSet<i64>,
 }
 
 /// Reads the pull requests of all projects.
@@ -64,10 +70,10 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
         return Ok(());
     }
     run.begin(Resource::PullRequests);
-    let tally = Tally::new(run);
     let windows = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel(WAITING);
-    let shared = Shared { run, known: known(run).await?, tally: &tally, send, windows: &windows };
+    let (known, listed) = (known(run).await?, Mutex::default());
+    let shared = Shared { run, known, listed, send, windows: &windows };
     let readers = async move {
         let result = futures::stream::iter(&run.projects)
             .map(|project| of_project(&shared, project))
@@ -81,7 +87,7 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     // The writer's error is the cause where both fail: readers then cannot hand over.
     written?;
     read?;
-    run.record(tally.finish()).await?;
+    counts::compare(run).await?;
     run.end(Resource::PullRequests, &["pull_requests"]);
     Ok(())
 }
@@ -89,11 +95,13 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
 async fn known(run: &Run) -> Result<Known, Error> {
     let sql =
         "select * from pull_requests where organization = $organization and status = 'active'";
-    let rows = run.query("pull_requests", sql, "which pull requests were active").await?;
-    let active = rows
-        .iter()
-        .filter_map(|row| Some((row.int("pull_request_id")?, row.text("project_id")?.to_owned())))
-        .collect();
+    let mut active = HashMap::new();
+    run.each("pull_requests", sql, "which pull requests were active", |row| {
+        let text = |column| row.text(column).unwrap_or_default().to_owned();
+        let owner = (text("project_id"), text("repository_id"));
+        active.extend(row.int("pull_request_id").map(|number| (number, owner)));
+    })
+    .await?;
     let sql = "select r.* from pull_request_reviewers r join pull_requests p \
                on p.organization = r.organization and p.pull_request_id = r.pull_request_id \
                where r.organization = $organization and p.status = 'active' and r.vote_while_open is not null";
@@ -105,20 +113,7 @@ async fn known(run: &Run) -> Result<Known, Error> {
             Some((key, (row.int("vote_while_open")?, row.time("vote_while_open_at")?)))
         })
         .collect();
-    let sql = "select * from population_counts where organization = $organization";
-    let rows = run.query("population_counts", sql, "what was counted").await?;
-    let counts = rows
-        .iter()
-        .filter_map(|row| {
-            let landed = Landed {
-                repository_id: row.text("repository_id")?.to_owned(),
-                ref_name: row.text("ref_name")?.to_owned(),
-                closed_month: row.text("closed_month")?.to_owned(),
-            };
-            Some((landed, (row.int("listed_count")?, row.bool("is_final")?)))
-        })
-        .collect();
-    Ok(Known { active, votes, counts })
+    Ok(Known { active, votes, counts: counts::known(run).await? })
 }
 
 async fn write(run: &Run, mut receive: mpsc::Receiver<Message>) -> Result<(), Error> {
@@ -132,20 +127,60 @@ async fn write(run: &Run, mut receive: mpsc::Receiver<Message>) -> Result<(), Er
 async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<(), Error> {
     let run = shared.run;
     let mut gaps = run.gaps(Resource::PullRequests, &project.id);
+    let Some(newest) = gaps.pop() else { return Ok(()) };
+    let due = counts::due(run, &project.id, &shared.known.counts);
     // The newest window first: its evidence is the first to expire. It reaches back far enough to see late labels and
     // votes, and to the start of a month, so that the month can be counted as a whole.
-    if let Some(newest) = gaps.pop() {
-        let recheck = run.upper.checked_sub_signed(run.recheck()).unwrap_or(DateTime::UNIX_EPOCH);
-        let is_first = newest.from == DateTime::UNIX_EPOCH;
-        let from = if is_first { recheck } else { newest.from.min(recheck) };
-        let window = Window::new(month_start(from), run.upper);
-        let rows = of_window(shared, project, window, true).await?;
-        if is_first {
-            gaps.push(Window::new(DateTime::UNIX_EPOCH, window.from));
-            return past(shared, project, gaps, rows).await;
-        }
+    let from = reach(run, newest, &due);
+    let window = Window::new(from, run.upper);
+    let (mut rows, is_read) = of_window(shared, project, window, true).await?;
+    if newest.from < from {
+        gaps.push(Window::new(month_start(newest.from), from));
+    } else {
+        rows = GOOD_WINDOW;
     }
-    past(shared, project, gaps, GOOD_WINDOW).await
+    past(shared, project, gaps, rows).await?;
+    for month in due.into_iter().filter(|month| *month < from) {
+        let window = Window::new(month, next_month(month));
+        of_window(shared, project, window, false).await?;
+    }
+    if is_read { strays::read(shared, project).await } else { Ok(()) }
+}
+
+/// Returns the windows that would be read, the newest first, each with the least number of requests: every list of one
+/// status ends with an empty page.
+pub(super) fn planned(
+    run: &Run,
+    project: &Project,
+    counts: &HashMap<Landed, Counted>,
+) -> Vec<(Window, u64)> {
+    let mut gaps = run.gaps(Resource::PullRequests, &project.id);
+    let Some(newest) = gaps.pop() else { return Vec::new() };
+    let due = counts::due(run, &project.id, counts);
+    let from = reach(run, newest, &due);
+    if newest.from < from {
+        gaps.push(Window::new(month_start(newest.from), from));
+    }
+    let mut windows = vec![(Window::new(from, run.upper), 6)];
+    windows.extend(gaps.into_iter().rev().map(|gap| (gap, 4)));
+    let months = due.into_iter().filter(|month| *month < from);
+    windows.extend(months.map(|month| (Window::new(month, next_month(month)), 4)));
+    windows
+}
+
+/// Returns where the newest window begins.
+fn reach(run: &Run, newest: Window, due: &BTreeSet<DateTime<Utc>>) -> DateTime<Utc> {
+    let recheck = run.upper.checked_sub_signed(run.recheck()).unwrap_or(DateTime::UNIX_EPOCH);
+    let mut from = month_start(recheck);
+    let earliest = from.checked_sub_days(Days::new(STRETCHED_DAYS)).unwrap_or(from);
+    if newest.from >= earliest {
+        from = from.min(month_start(newest.from));
+    }
+    // A month that is to be counted for the last time costs least as a part of it.
+    while let Some(before) = from.checked_sub_months(Months::new(1)).filter(|m| due.contains(m)) {
+        from = before;
+    }
+    from.max(DateTime::UNIX_EPOCH)
 }
 
 /// Reads gaps of the past, newest first, in windows whose length follows how many pull requests they hold.
@@ -175,7 +210,7 @@ async fn past(
                 from
             };
             let window = Window::new(from.max(gap.from), to);
-            rows = of_window(shared, project, window, false).await?;
+            (rows, _) = of_window(shared, project, window, false).await?;
             let fitting = (months as usize * GOOD_WINDOW).checked_div(rows).unwrap_or(usize::MAX);
             months = u32::try_from(fitting.clamp(1, months as usize * 4)).unwrap_or(1);
             to = window.from;
@@ -185,9 +220,9 @@ async fn past(
 }
 
 impl Shared<'_> {
-    fn open(&self) -> Open {
+    pub(super) fn open(&self) -> Open {
         let number = self.windows.fetch_add(1, Ordering::Relaxed);
-        Open { number, units: 0, rows: 0, landed: HashMap::new(), listed: HashSet::new() }
+        Open { number, units: 0, rows: 0, landed: HashMap::new() }
     }
 
     async fn hand_over(&self, message: Message) {
@@ -195,9 +230,18 @@ impl Shared<'_> {
         let _ = self.send.send(message).await;
     }
 
-    async fn close(&self, scope: Scope, open: Open, outcome: Outcome) {
+    pub(super) async fn close(
+        &self,
+        project: &Project,
+        scope: Scope,
+        open: Open,
+        outcome: Outcome,
+    ) {
         let counts = match outcome {
-            Outcome::Ok => counts(self.run, scope.window, &open.landed, &self.known.counts),
+            Outcome::Ok => {
+                let known = &self.known.counts;
+                counts::rows(self.run, &project.id, scope.window, &open.landed, known)
+            }
             _ => Vec::new(),
         };
         let close = Close { window: open.number, units: open.units, scope, outcome, counts };
@@ -210,13 +254,20 @@ impl Shared<'_> {
     }
 }
 
-/// Reads one window, with the active pull requests where it is the newest; returns how many rows it had.
+/// Returns the window that is asked for, which overlaps the one before.
+fn asked(window: Window) -> Window {
+    let from = window.from.checked_sub_signed(TimeDelta::seconds(OVERLAP_S));
+    Window::new(from.unwrap_or(window.from).max(DateTime::UNIX_EPOCH), window.to)
+}
+
+/// Reads one window, with the active pull requests where it is the newest; returns how many rows it had, and whether it
+/// was read in full.
 async fn of_window(
     shared: &Shared<'_>,
     project: &Project,
     window: Window,
     is_newest: bool,
-) -> Result<usize, Error> {
+) -> Result<(usize, bool), Error> {
     let run = shared.run;
     let scope = shared.scope(project, window);
     let source = run.metered(&scope.meter);
@@ -228,17 +279,14 @@ async fn of_window(
             .max(take_pages(shared, &mut open, pages, usize::MAX).await?.unwrap_or(Outcome::Ok));
     }
     for status in CLOSED {
-        let pages = pull_requests::closed(&source, &project.id, status, window);
+        let pages = pull_requests::closed(&source, &project.id, status, asked(window));
         outcome = outcome
             .max(take_pages(shared, &mut open, pages, usize::MAX).await?.unwrap_or(Outcome::Ok));
     }
-    if is_newest && outcome == Outcome::Ok {
-        outcome = strays(shared, project, &mut open, &source).await?;
-    }
-    let rows = open.rows;
-    shared.close(scope, open, outcome).await;
+    let (rows, is_read) = (open.rows, outcome == Outcome::Ok);
+    shared.close(project, scope, open, outcome).await;
     run.progress(Resource::PullRequests, 0, 1);
-    Ok(rows)
+    Ok((rows, is_read))
 }
 
 /// Tries to read all the rest of the past in a few pages; returns none where there is more.
@@ -252,14 +300,14 @@ async fn all_at_once(
     let mut open = shared.open();
     let mut outcome = Outcome::Ok;
     for status in CLOSED {
-        let pages = pull_requests::closed(&source, &project.id, status, window);
+        let pages = pull_requests::closed(&source, &project.id, status, asked(window));
         match take_pages(shared, &mut open, pages, TRIED_PAGES).await? {
             Some(ended) => outcome = outcome.max(ended),
             None => return Ok(None),
         }
     }
     let rows = open.rows;
-    shared.close(scope, open, outcome).await;
+    shared.close(project, scope, open, outcome).await;
     shared.run.progress(Resource::PullRequests, 0, 1);
     Ok(Some(rows))
 }
@@ -275,7 +323,7 @@ async fn take_pages(
     let mut count = 0;
     loop {
         match shared.run.sort_out(pages.try_next().await)? {
-            Ok(Some(page)) => take_page(shared, open, page).await?,
+            Ok(Some(page)) => take_page(shared, open, page, true).await?,
             Ok(None) => return Ok(Some(Outcome::Ok)),
             Err(outcome) => return Ok(Some(outcome)),
         }
@@ -303,7 +351,7 @@ impl Known {
                 continue;
             }
             let project = row.int("pull_request_id").and_then(|number| self.active.get(&number));
-            let last = project.and_then(|project| {
+            let last = project.and_then(|(project, _)| {
                 let key = (Resource::PullRequests.name().to_owned(), project.clone());
                 run.progress_so_far.read_at.get(&key).copied()
             });
@@ -313,17 +361,23 @@ impl Known {
 }
 
 /// Hands over one page: what needs no details at once, the others each with theirs.
-async fn take_page(
+pub(super) async fn take_page(
     shared: &Shared<'_>,
     open: &mut Open,
     mut page: PullRequestPage,
+    has_labels: bool,
 ) -> Result<(), Error> {
     let run = shared.run;
+    // The service compares bounds loosely; what was closed later waits until its runs are read too.
+    page.drop_closed_after(run.upper);
     shared.known.complete(run, &mut page);
     run.progress(Resource::PullRequests, page.pull_requests.len(), 0);
     open.rows += page.pull_requests.len();
     for parent in &page.parents {
-        open.listed.insert(parent.pull_request_id);
+        if shared.known.active.contains_key(&parent.pull_request_id) {
+            let mut listed = shared.listed.lock().unwrap_or_else(PoisonError::into_inner);
+            listed.insert(parent.pull_request_id);
+        }
         if let Some(landed) = &parent.landed {
             open.landed.entry(landed.clone()).or_default().insert(parent.pull_request_id);
         }
@@ -341,12 +395,12 @@ async fn take_page(
     unit.tables.insert("pull_request_reviewers", page.reviewers);
     unit.tables.insert("pull_request_labels", page.labels);
     unit.tables.insert("pull_requests", plain);
-    complete(&mut unit, &page.parents, page.seen_at);
+    complete(&mut unit, &page.parents, page.seen_at, has_labels);
     open.units += 1 + detailed.len();
     shared.hand_over(Message::Unit(Box::new(unit))).await;
     run.expect(Resource::PullRequestDetails, wanted.len());
     let mut units = futures::stream::iter(wanted)
-        .map(|(row, parts)| details::read(run, shared.tally, row, parts))
+        .map(|(row, parts)| details::read(run, row, parts))
         .buffer_unordered(run.in_flight());
     while let Some(mut unit) = units.try_next().await? {
         unit.window = Some(open.number);
@@ -357,95 +411,19 @@ async fn take_page(
     Ok(())
 }
 
-/// Says that all reviewers and labels of these pull requests are in the unit.
-fn complete(unit: &mut Unit, parents: &[Parent], seen_at: DateTime<Utc>) {
+/// Says that all reviewers, and all labels if there are any in the answer, of these pull requests are in the unit.
+fn complete(unit: &mut Unit, parents: &[Parent], seen_at: DateTime<Utc>, has_labels: bool) {
     for parent in parents {
         let removed = ("removed_at", seen_at.into());
         let reviewers = Complete { key: parent.key(), also: vec![removed.clone()] };
         unit.complete.entry("pull_request_reviewers").or_default().push(reviewers);
-        let labels = Complete {
-            key: parent.key(),
-            also: vec![removed, ("was_removed_open", parent.is_active.into())],
-        };
-        unit.complete.entry("pull_request_labels").or_default().push(labels);
-    }
-}
-
-/// Asks by number for pull requests that were active and that no list names any more.
-async fn strays(
-    shared: &Shared<'_>,
-    project: &Project,
-    open: &mut Open,
-    source: &crate::extract::Source,
-) -> Result<Outcome, Error> {
-    let run = shared.run;
-    let missing: Vec<i64> = shared
-        .known
-        .active
-        .iter()
-        .filter(|(id, owner)| **owner == project.id && !open.listed.contains(*id))
-        .map(|(id, _)| *id)
-        .collect();
-    let mut outcome = Outcome::Ok;
-    for id in missing {
-        match pull_requests::one(source, &project.id, id).await {
-            Ok(page) => {
-                // The single answer carries no labels: those in the lake stay as they are.
-                let mut unit =
-                    Unit { window: Some(open.number), seen_at: page.seen_at, ..Unit::default() };
-                unit.tables.insert("pull_requests", page.pull_requests);
-                unit.tables.insert("pull_request_reviewers", page.reviewers);
-                open.units += 1;
-                shared.hand_over(Message::Unit(Box::new(unit))).await;
-            }
-            // Missing or hidden: not shown to be deleted, so the row stays as it was.
-            Err(error) if error.is_unreadable() => {}
-            Err(error) => {
-                outcome = outcome.max(run.sort_out::<()>(Err(error))?.err().unwrap_or(Outcome::Ok))
-            }
+        if has_labels {
+            // An abandoned one is not merged either: what is gone by then was gone before the merge.
+            let labels = Complete {
+                key: parent.key(),
+                also: vec![removed, ("was_removed_open", (!parent.is_completed).into())],
+            };
+            unit.complete.entry("pull_request_labels").or_default().push(labels);
         }
     }
-    Ok(outcome)
-}
-
-/// Counts the completed pull requests of the months that a window holds in full, up to the upper bound; gives rows for
-/// counts that differ from the known ones.
-fn counts(
-    run: &Run,
-    window: Window,
-    landed: &HashMap<Landed, HashSet<i64>>,
-    known: &HashMap<Landed, (i64, bool)>,
-) -> Vec<Row> {
-    let Some(table) = run.input.lake.catalog().table("population_counts") else {
-        return Vec::new();
-    };
-    let whole: BTreeMap<String, DateTime<Utc>> = window
-        .months()
-        .into_iter()
-        .filter(|month| {
-            *month >= window.from && (next_month(*month) <= window.to || window.to == run.upper)
-        })
-        .map(|month| (crate::window::month_of(month), next_month(month)))
-        .collect();
-    let mut rows = Vec::new();
-    let sorted: BTreeMap<&Landed, &HashSet<i64>> = landed.iter().collect();
-    for (key, numbers) in sorted {
-        let Some(end) = whole.get(&key.closed_month) else { continue };
-        let is_final = end.checked_add_signed(run.recheck()).is_some_and(|from| run.upper >= from);
-        let count = i64::try_from(numbers.len()).unwrap_or(i64::MAX);
-        // A bound that moves on alone changes nothing: what was counted up to the old one still holds.
-        if known.get(key) == Some(&(count, is_final)) {
-            continue;
-        }
-        let mut row = Row::new(table);
-        row.set("organization", run.organization())
-            .set("repository_id", key.repository_id.as_str())
-            .set("ref_name", key.ref_name.as_str())
-            .set("closed_month", key.closed_month.as_str())
-            .set("listed_count", count)
-            .set("counted_at", run.upper)
-            .set("is_final", is_final);
-        rows.push(row);
-    }
-    rows
 }

@@ -9,6 +9,7 @@ use super::error::Error;
 use super::scope::{Outcome, Scope};
 use crate::extract::{self, Resource, pushes};
 use crate::schema::Row;
+use crate::window::Window;
 
 /// A production branch that exists.
 struct Branch {
@@ -16,6 +17,13 @@ struct Branch {
     repository_id: String,
     ref_name: String,
     name: String,
+    is_disabled: bool,
+}
+
+impl Branch {
+    fn id(&self) -> String {
+        format!("{}@{}", self.repository_id, self.ref_name)
+    }
 }
 
 /// Reads the pushes to all production branches.
@@ -24,7 +32,14 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
         return Ok(());
     }
     run.begin(Resource::Pushes);
-    let branches = branches(run).await?;
+    let (disabled, branches): (Vec<_>, Vec<_>) =
+        branches(run).await?.into_iter().partition(|branch| branch.is_disabled);
+    let skipped = disabled.into_iter().map(|branch| {
+        let window = Window::new(run.upper, run.upper);
+        let scope = Scope::new(Resource::Pushes, branch.id(), branch.name, window);
+        (scope, Outcome::Skipped("the repository is disabled".into()))
+    });
+    run.record(skipped.collect()).await?;
     run.expect(Resource::Pushes, branches.len());
     // Rows of many branches go into one commit; the windows follow them.
     let mut read = futures::stream::iter(branches)
@@ -58,7 +73,8 @@ async fn branches(run: &Run) -> Result<Vec<Branch>, Error> {
             .find(|one| Some(one.id.as_str()) == row.text("repository_id"))?;
         let name = row.text("name")?;
         let rules = run.judge.repositories.get(&repository.id)?;
-        (!repository.is_disabled && rules.is_production(name)).then(|| Branch {
+        rules.is_production(name).then(|| Branch {
+            is_disabled: repository.is_disabled,
             project_id: repository.project_id.clone(),
             repository_id: repository.id.clone(),
             ref_name: format!("refs/heads/{name}"),
@@ -72,8 +88,18 @@ async fn branches(run: &Run) -> Result<Vec<Branch>, Error> {
     Ok(rows.iter().filter_map(branch).collect())
 }
 
+/// Returns the windows of the production branches that the lake knows.
+pub(super) async fn planned(run: &Run) -> Result<Vec<(String, Window)>, Error> {
+    let branches = branches(run).await?.into_iter().filter(|branch| !branch.is_disabled);
+    let windows = |branch: Branch| {
+        let gaps = run.gaps(Resource::Pushes, &branch.id());
+        gaps.into_iter().map(move |gap| (branch.name.clone(), gap))
+    };
+    Ok(branches.flat_map(windows).collect())
+}
+
 async fn of_branch(run: &Run, branch: Branch) -> Result<(Vec<Row>, Vec<(Scope, Outcome)>), Error> {
-    let id = format!("{}@{}", branch.repository_id, branch.ref_name);
+    let id = branch.id();
     let (mut rows, mut ended) = (Vec::new(), Vec::new());
     for gap in run.gaps(Resource::Pushes, &id) {
         let scope = Scope::new(Resource::Pushes, &id, &branch.name, gap);
@@ -122,12 +148,14 @@ pub(super) async fn explain(run: &Run) -> Result<(), Error> {
 }
 
 async fn of_commits(run: &Run, repository_id: &str, rows: Vec<Row>) -> Result<Vec<Row>, Error> {
-    let Some(rules) = run.judge.repositories.get(repository_id) else { return Ok(Vec::new()) };
+    let rules = run.judge.repositories.get(repository_id).filter(|rules| rules.is_readable());
+    let Some(rules) = rules else { return Ok(Vec::new()) };
     let commits: Vec<String> =
         rows.iter().filter_map(|row| row.text("new_commit").map(str::to_owned)).collect();
     let project = &rules.project_id;
-    let answer = pushes::explained(&run.source, project, repository_id, &commits).await;
-    let explained = match settle(run, answer)? {
+    let source = run.metered(&run.explanations.meter(project));
+    let answer = pushes::explained(&source, project, repository_id, &commits).await;
+    let explained = match settle(run, project, answer)? {
         Some(explained) => explained,
         None => return Ok(Vec::new()),
     };
@@ -136,8 +164,8 @@ async fn of_commits(run: &Run, repository_id: &str, rows: Vec<Row>) -> Result<Ve
         let commit = row.text("new_commit").unwrap_or_default().to_owned();
         let Some(numbers) = explained.get(&commit) else { continue };
         let old = row.text("old_commit").unwrap_or_default().to_owned();
-        let forced = pushes::is_force(&run.source, project, repository_id, &old, &commit).await;
-        row.set("is_force", settle(run, forced)?.flatten());
+        let forced = pushes::is_force(&source, project, repository_id, &old, &commit).await;
+        row.set("is_force", settle(run, project, forced)?.flatten());
         row.set("pull_request_ids", pushes::joined(numbers));
         changed.push(row);
     }
@@ -145,11 +173,15 @@ async fn of_commits(run: &Run, repository_id: &str, rows: Vec<Row>) -> Result<Ve
 }
 
 /// Leaves a push unexplained where the question is not answered now; the next sync asks again.
-fn settle<T>(run: &Run, result: Result<T, extract::Error>) -> Result<Option<T>, Error> {
+fn settle<T>(
+    run: &Run,
+    project: &str,
+    result: Result<T, extract::Error>,
+) -> Result<Option<T>, Error> {
     match run.sort_out(result)? {
         Ok(value) => Ok(Some(value)),
         Err(outcome) => {
-            run.warn(format!("a push stays unexplained: {}", outcome.error().unwrap_or_default()));
+            run.explanations.missing(project, outcome.error().unwrap_or_default().to_owned());
             Ok(None)
         }
     }

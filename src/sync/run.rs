@@ -5,19 +5,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use datafusion::common::ScalarValue;
 use uuid::Uuid;
 
 use super::error::Error;
 use super::judge::Judge;
 use super::scope::{Outcome, Scope};
-use super::{Input, Options, Report, chain, snapshots};
+use super::tally::Tally;
+use super::{Input, Options, Report, chain, places, snapshots};
 use crate::ado::Meter;
 use crate::event::Event;
 use crate::extract::{self, Resource, Source};
 use crate::lake::state::Progress;
-use crate::lake::{Change, Complete, Session};
-use crate::schema::{Row, from_batch};
+use crate::lake::{Change, Complete};
+use crate::schema::Row;
 use crate::window::Window;
 
 /// A project that is read.
@@ -64,6 +64,12 @@ pub(super) struct Run {
     pub projects: Vec<Project>,
     /// Repositories of those projects.
     pub repositories: Vec<Repository>,
+    /// How reading details goes.
+    pub details: Tally,
+    /// How reading timelines goes.
+    pub jobs: Tally,
+    /// How asking what explains pushes goes.
+    pub explanations: Tally,
     started_at: DateTime<Utc>,
     writes: bool,
     done: Mutex<Done>,
@@ -72,7 +78,6 @@ pub(super) struct Run {
 #[derive(Default)]
 struct Done {
     rows: Vec<Row>,
-    later: Vec<(Scope, Outcome)>,
     changed: BTreeMap<String, u64>,
     started: BTreeMap<&'static str, Instant>,
     expected: BTreeMap<&'static str, u64>,
@@ -108,12 +113,22 @@ impl Run {
             judge,
             projects: Vec::new(),
             repositories: Vec::new(),
+            details: tally(Resource::PullRequestDetails, &[], DateTime::UNIX_EPOCH),
+            jobs: tally(Resource::PipelineRunJobs, &[], DateTime::UNIX_EPOCH),
+            explanations: tally(Resource::Pushes, &[], DateTime::UNIX_EPOCH),
             started_at: DateTime::UNIX_EPOCH,
             writes,
             done: Mutex::default(),
             input,
         };
-        snapshots::sign_in(&mut run).await?;
+        places::sign_in(&mut run).await?;
+        for (own, resource) in [
+            (&mut run.details, Resource::PullRequestDetails),
+            (&mut run.jobs, Resource::PipelineRunJobs),
+            (&mut run.explanations, Resource::Pushes),
+        ] {
+            *own = tally(resource, &run.projects, run.upper);
+        }
         Ok(run)
     }
 
@@ -141,8 +156,12 @@ impl Run {
         if self.wants(Resource::Pushes) {
             super::pushes::explain(self).await?;
         }
-        let later = std::mem::take(&mut self.done().later);
-        self.record(later).await
+        super::retention::count_lost(self).await?;
+        let mut ended = self.jobs.finish(true);
+        ended.extend(self.explanations.finish(true));
+        // That nothing was missing is worth a row too: it was looked for.
+        ended.extend(self.details.finish(!self.wants(Resource::PullRequestDetails)));
+        self.record(ended).await
     }
 
     /// Returns what was done.
@@ -227,11 +246,23 @@ impl Run {
         complete: Vec<Complete>,
         seen_at: DateTime<Utc>,
     ) -> Result<u64, Error> {
+        self.write_of(self.organization(), table, rows, complete, seen_at).await
+    }
+
+    /// Writes rows of a table that belong to an organization.
+    pub async fn write_of(
+        &self,
+        organization: &str,
+        table: &str,
+        rows: Vec<Row>,
+        complete: Vec<Complete>,
+        seen_at: DateTime<Utc>,
+    ) -> Result<u64, Error> {
         if !self.writes || (rows.is_empty() && complete.is_empty()) {
             return Ok(0);
         }
         let begun = Instant::now();
-        let (organization, run_id) = (self.organization(), self.run_id.as_str());
+        let run_id = self.run_id.as_str();
         let change = Change { table, organization, run_id, seen_at, rows, complete };
         let written = self
             .input
@@ -269,11 +300,6 @@ impl Run {
         Ok(())
     }
 
-    /// Keeps how scopes ended until the end of the run.
-    pub fn record_later(&self, scopes: impl IntoIterator<Item = (Scope, Outcome)>) {
-        self.done().later.extend(scopes);
-    }
-
     /// Sorts out a result: what may not be read becomes an outcome, a refused token ends the run.
     pub fn sort_out<T>(
         &self,
@@ -304,42 +330,6 @@ impl Run {
             });
         }
         Ok(error)
-    }
-
-    /// Opens the lake as it is now.
-    pub async fn session(&self) -> Result<Session, Error> {
-        self.input.lake.session().await.map_err(|source| lake_error("read", "all", source))
-    }
-
-    /// Asks the lake; `$organization`, `$start_at` and `$upper` are bound. The rows are of `table`, other columns null.
-    pub async fn query(
-        &self,
-        table: &str,
-        sql: &str,
-        what: &'static str,
-    ) -> Result<Vec<Row>, Error> {
-        let failed = |source| Error::Query { what, source: Box::new(source) };
-        let table =
-            self.input.lake.catalog().require(table).map_err(|source| Error::Schema { source })?;
-        let session = self.session().await?;
-        let instant = |at: DateTime<Utc>| {
-            ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into()))
-        };
-        let mut values = vec![("organization", ScalarValue::from(self.organization()))];
-        for (name, value) in
-            [("start_at", instant(self.judge.start_at)), ("upper", instant(self.upper))]
-        {
-            if sql.contains(&format!("${name}")) {
-                values.push((name, value));
-            }
-        }
-        let frame = session.ctx.sql(sql).await.map_err(failed)?;
-        let frame = frame.with_param_values(values).map_err(failed)?;
-        let mut rows = Vec::new();
-        for batch in frame.collect().await.map_err(failed)? {
-            rows.extend(from_batch(table, &batch).map_err(|source| Error::Schema { source })?);
-        }
-        Ok(rows)
     }
 
     /// Returns a source that counts for a scope.
@@ -408,6 +398,15 @@ impl Run {
     fn done(&self) -> MutexGuard<'_, Done> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn tally(resource: Resource, projects: &[Project], upper: DateTime<Utc>) -> Tally {
+    let what = match resource {
+        Resource::PipelineRunJobs => "timelines are missing",
+        Resource::Pushes => "repositories have unexplained pushes",
+        _ => "pull requests lack details",
+    };
+    Tally::new(resource, projects, upper, what)
 }
 
 /// Returns the error of a lake that cannot be read or written.

@@ -1,10 +1,11 @@
 //! Pipeline runs: finished ones by finish time, unfinished ones as they are now, deleted ones in a sweep.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::Run;
 use super::error::Error;
+use super::retention::{self, Kept};
 use super::run::Project;
 use super::scope::{Outcome, Scope};
 use crate::extract::runs::{self, RunPage, UNFINISHED};
@@ -12,10 +13,16 @@ use crate::extract::{self, Resource};
 use crate::schema::Row;
 use crate::window::Window;
 
-/// How often deleted runs are looked for, days.
+/// How often deleted runs are looked for, days; more often where a project keeps runs for less.
 const SWEEP_DAYS: i64 = 7;
-/// How far back that looks, days; deleted runs can be seen for about a month.
-const SWEPT_DAYS: i64 = 62;
+/// Length of the newest window of a long gap, days: what is purged first is in it.
+const FIRST_DAYS: i64 = 30;
+/// Runs that a window should not have many more of.
+const GOOD_WINDOW: usize = 20_000;
+/// A window with fewer lets the rest of the gap be read at once.
+const THIN_WINDOW: usize = 2_000;
+/// How far a window asks beyond its lower end: whether the service counts the bounds in is not documented.
+const OVERLAP_S: i64 = 1;
 /// Rows that are gathered before they are written.
 const MOST_ROWS: usize = 20_000;
 
@@ -26,9 +33,10 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     }
     run.begin(Resource::PipelineRuns);
     run.expect(Resource::PipelineRuns, run.projects.len());
+    let kept = retention::kept(run).await?;
     futures::stream::iter(&run.projects)
         .map(async |project| {
-            let result = of_project(run, project).await;
+            let result = of_project(run, project, &kept).await;
             run.progress(Resource::PipelineRuns, 0, 1);
             result
         })
@@ -39,35 +47,84 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     Ok(())
 }
 
-async fn of_project(run: &Run, project: &Project) -> Result<(), Error> {
-    for gap in run.gaps(Resource::PipelineRuns, &project.id) {
-        let scope = Scope::new(Resource::PipelineRuns, &project.id, &project.name, gap);
-        let source = run.metered(&scope.meter);
-        let mut outcome = write_all(run, runs::finished(&source, &project.id, gap)).await?;
-        if gap.to == run.upper && outcome == Outcome::Ok {
-            for state in UNFINISHED {
-                outcome = outcome
-                    .max(write_all(run, runs::unfinished(&source, &project.id, state)).await?);
+async fn of_project(run: &Run, project: &Project, kept: &Kept) -> Result<(), Error> {
+    let read = run.progress_so_far.windows(Resource::PipelineRuns.name(), &project.id);
+    let last = read.as_slice().last().map(|window| window.to);
+    let is_long = retention::is_gap_too_long(run, project, last, kept);
+    for gap in run.gaps(Resource::PipelineRuns, &project.id).into_iter().rev() {
+        let mut to = gap.to;
+        let mut days = FIRST_DAYS;
+        loop {
+            let from = TimeDelta::try_days(days).and_then(|days| to.checked_sub_signed(days));
+            let window = Window::new(from.unwrap_or(gap.from).max(gap.from), to);
+            let rows = of_window(run, project, window).await?;
+            if window.from <= gap.from {
+                break;
             }
+            days = match rows {
+                0..THIN_WINDOW => i64::MAX,
+                THIN_WINDOW..GOOD_WINDOW => days.saturating_mul(2),
+                _ => (days / 2).max(1),
+            };
+            to = window.from;
         }
-        run.record(vec![(scope, outcome)]).await?;
     }
-    sweep(run, project).await
+    sweep(run, project, is_long).await
 }
 
-/// Looks for runs that were deleted, and so finds also what was deleted before it was ever read.
-async fn sweep(run: &Run, project: &Project) -> Result<(), Error> {
-    let id = format!("{}@deleted", project.id);
-    let last =
-        run.progress_so_far.read_at.get(&(Resource::PipelineRuns.name().to_owned(), id.clone()));
-    let is_due = last
-        .is_none_or(|last| run.upper.signed_duration_since(*last) >= TimeDelta::days(SWEEP_DAYS));
-    if !is_due && !run.options.full {
+/// Returns the windows that would be read, the newest first, each with the least number of requests.
+pub(super) fn planned(run: &Run, project: &Project, kept: &Kept) -> Vec<(Window, u64)> {
+    let read = run.progress_so_far.windows(Resource::PipelineRuns.name(), &project.id);
+    let last = read.as_slice().last().map(|window| window.to);
+    let is_long = retention::is_gap_too_long(run, project, last, kept);
+    let gaps = run.gaps(Resource::PipelineRuns, &project.id).into_iter().rev();
+    let mut windows: Vec<(Window, u64)> =
+        gaps.map(|gap| (gap, if gap.to == run.upper { 3 } else { 1 })).collect();
+    if is_long || is_sweep_due(run, project) {
+        windows.push((Window::new(DateTime::UNIX_EPOCH, run.upper), 1));
+    }
+    windows
+}
+
+/// Reads one window, with the unfinished runs where it is the newest; returns how many rows it had.
+async fn of_window(run: &Run, project: &Project, window: Window) -> Result<usize, Error> {
+    let scope = Scope::new(Resource::PipelineRuns, &project.id, &project.name, window);
+    let source = run.metered(&scope.meter);
+    let from = window.from.checked_sub_signed(TimeDelta::seconds(OVERLAP_S));
+    let asked = Window::new(from.unwrap_or(window.from).max(DateTime::UNIX_EPOCH), window.to);
+    let mut outcome = write_all(run, runs::finished(&source, &project.id, asked)).await?;
+    if window.to == run.upper && outcome == Outcome::Ok {
+        for state in UNFINISHED {
+            outcome =
+                outcome.max(write_all(run, runs::unfinished(&source, &project.id, state)).await?);
+        }
+    }
+    let rows = usize::try_from(scope.meter.counts().rows).unwrap_or(usize::MAX);
+    run.record(vec![(scope, outcome)]).await?;
+    Ok(rows)
+}
+
+/// Returns the scope of looking for deleted runs.
+fn swept(project: &Project) -> String {
+    format!("{}@deleted", project.id)
+}
+
+fn is_sweep_due(run: &Run, project: &Project) -> bool {
+    let key = (Resource::PipelineRuns.name().to_owned(), swept(project));
+    let age =
+        run.progress_so_far.read_at.get(&key).map(|last| run.upper.signed_duration_since(*last));
+    run.options.full || age.is_none_or(|age| age >= TimeDelta::days(SWEEP_DAYS))
+}
+
+/// Looks for runs that were deleted, and so finds also what was deleted before it was ever read. They can be seen for
+/// about a month, whenever they finished.
+async fn sweep(run: &Run, project: &Project, is_urgent: bool) -> Result<(), Error> {
+    if !is_urgent && !is_sweep_due(run, project) {
         return Ok(());
     }
-    let window = Window::new(run.upper - TimeDelta::days(SWEPT_DAYS), run.upper);
-    let scope =
-        Scope::new(Resource::PipelineRuns, id, format!("{} (deleted)", project.name), window);
+    let window = Window::new(DateTime::UNIX_EPOCH, run.upper);
+    let (id, name) = (swept(project), format!("{} (deleted)", project.name));
+    let scope = Scope::new(Resource::PipelineRuns, id, name, window);
     let source = run.metered(&scope.meter);
     let outcome = write_all(run, runs::deleted(&source, &project.id, window)).await?;
     run.record(vec![(scope, outcome)]).await

@@ -3,5 +3,6 @@
 pub mod canned;
 pub mod cases;
 pub mod cmd;
+pub mod fake;
 pub mod lake;
 pub mod world;

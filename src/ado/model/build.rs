@@ -142,6 +142,18 @@ pub struct TimelineRecord {
     pub finish_time: Option<DateTime<Utc>>,
     #[serde(deserialize_with = "int")]
     pub attempt: Option<i64>,
+    pub previous_attempts: Option<Vec<TimelineAttempt>>,
+}
+
+/// Where an earlier attempt of a record stands.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "fields are those of the API")]
+pub struct TimelineAttempt {
+    #[serde(deserialize_with = "int")]
+    pub attempt: Option<i64>,
+    #[serde(deserialize_with = "guid")]
+    pub timeline_id: Option<String>,
 }
 
 /// How long a project keeps its runs.

@@ -106,6 +106,12 @@ pub struct Label {
     pub active: Option<bool>,
 }
 
+impl Listed for Label {
+    fn key(&self) -> Option<u64> {
+        self.name.as_ref().map(key_of)
+    }
+}
+
 /// A thread: comments of people, or an event that the system noted in its properties.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

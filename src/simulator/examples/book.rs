@@ -80,6 +80,7 @@ impl<'a> Book<'a> {
             parent: None,
             disabled: None,
             deleted: None,
+            hidden: None,
             validation: Vec::new(),
             ci: None,
             weight: 0.0,

@@ -320,6 +320,14 @@ impl Case {
         self.without_status().at(minutes, What::Status { genre, name, state, iteration, by })
     }
 
+    /// Whoever posted the statuses of that name deletes them.
+    pub(super) fn unpost(self, minutes: i64, name: &str) -> Case {
+        let (genre, name) =
+            name.split_once('/').map_or((None, name), |(genre, name)| (Some(genre), name));
+        let (genre, name) = (genre.map(str::to_owned), name.to_owned());
+        self.at(minutes, What::Unpost { genre, name })
+    }
+
     /// This pipeline does not run by itself.
     pub(super) fn without(mut self, pipe: Pipe) -> Case {
         self.auto.retain(|own| *own != pipe);

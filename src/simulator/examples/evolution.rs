@@ -70,8 +70,31 @@ pub(super) fn add(book: &mut Book<'_>) {
             .run(Pipe::Scan, |run| run.at(-5).again(day / 2, "failed"))
             .settled(day)
             .flags(SAST, "RERUN_AFTER_MERGE"),
+        // What a caller deletes later was there at the merge.
+        case("status-deleted-later")
+            .status(-100, "snyk/open-source", "succeeded", Some(1))
+            .unpost(day / 2, "snyk/open-source"),
+        case("status-fails-later").status(day / 2, "snyk/open-source", "failed", Some(1)).status(
+            -100,
+            "snyk/open-source",
+            "succeeded",
+            Some(1),
+        ),
+        case("reviewer-removed-later")
+            .remove(day / 2, Reviewer)
+            .settled(day)
+            .flags(APPROVED, "REVIEWER_REMOVED")
+            .strictly(APPROVED, "fail", "REVIEWER_REMOVED"),
     ];
     for case in cases {
         book.add(case);
     }
+    // Repositories that somebody hides for a day, and deletes: what landed stays as it was judged.
+    let (from, to) = (start.plus(DAY + DAY / 2), start.plus(2 * DAY + DAY / 2));
+    let index = book.group("hidden-later", &[]);
+    book.world.repositories[index].hidden = Some((from, to));
+    book.add(book.case("repository-hidden-later"));
+    let index = book.group("deleted-later", &[]);
+    book.world.repositories[index].deleted = Some(from);
+    book.add(book.case("repository-deleted-later"));
 }

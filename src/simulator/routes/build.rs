@@ -27,11 +27,12 @@ pub(crate) fn answer(context: &Context<'_>, project: usize, rest: &[&str]) -> Op
                 None => gone(id),
             },
         ),
-        ["build", "builds", id, "timeline", ..] => (
+        ["build", "builds", id, "timeline", wanted @ ..] => (
             "timeline",
             match find(context, project, id) {
                 Some(seen) if seen.presence == Presence::Live => {
-                    timeline::answer(context, &seen.run)
+                    timeline::answer(context, &seen.run, wanted.first().copied())
+                        .unwrap_or_else(|| gone(id))
                 }
                 Some(_) => Answer::empty(StatusCode::NO_CONTENT),
                 None => gone(id),

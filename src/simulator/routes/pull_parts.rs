@@ -8,7 +8,7 @@ use crate::simulator::bulk::push_id;
 use crate::simulator::json::Json;
 use crate::simulator::life::{Iteration, View, What};
 use crate::simulator::random::Commit;
-use crate::simulator::time::MINUTE;
+use crate::simulator::time::{MINUTE, Time};
 
 /// Addresses below one pull request.
 pub(crate) fn answer(
@@ -187,7 +187,20 @@ fn statuses(context: &Context<'_>, view: &View<'_>, base: &str) -> Answer {
         }
         _ => None,
     });
-    let posted: Vec<_> = posted.enumerate().collect();
+    let deleted: Vec<_> = view
+        .past
+        .iter()
+        .filter_map(|(at, what)| match what {
+            What::Unpost { genre, name } => Some((*at, genre, name)),
+            _ => None,
+        })
+        .collect();
+    let is_left = |at: Time, genre: &Option<String>, name: &String| {
+        !deleted.iter().any(|(end, of, named)| at <= *end && (*of, *named) == (genre, name))
+    };
+    // Numbers are not given again.
+    let posted = posted.enumerate().filter(|(_, (at, genre, name, ..))| is_left(*at, genre, name));
+    let posted: Vec<_> = posted.collect();
     Answer::list(posted.into_iter(), |json, (index, (at, genre, name, state, iteration, by))| {
         let number = i64::try_from(index + 1).unwrap_or(1);
         json.object(|json| {

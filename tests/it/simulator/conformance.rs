@@ -291,7 +291,11 @@ async fn addresses(door: &Door) -> Vec<String> {
         }
         for build in door.rows(&format!("{id}/_apis/build/builds?$top=8")).await {
             all.push(format!("{base}/build/builds/{}", build["id"]));
-            all.push(format!("{base}/build/builds/{}/timeline/{id}", build["id"]));
+            let timeline = format!("{id}/_apis/build/builds/{}/timeline", build["id"]);
+            // A run that has not begun has none of its own yet.
+            if let Some(own) = door.json(&timeline).await["id"].as_str() {
+                all.push(format!("{base}/build/builds/{}/timeline/{own}", build["id"]));
+            }
             all.push(format!(
                 "{base}/pipelines/{}/runs/{}",
                 build["definition"]["id"], build["id"]

@@ -1,0 +1,78 @@
+//! What a sync asks the lake.
+
+use arrow::array::RecordBatch;
+use chrono::{DateTime, Utc};
+use datafusion::common::ScalarValue;
+use futures::TryStreamExt as _;
+
+use super::Run;
+use super::error::Error;
+use super::run::lake_error;
+use crate::lake::Session;
+use crate::schema::{Row, from_batch};
+
+impl Run {
+    /// Opens the lake as it is now.
+    pub async fn session(&self) -> Result<Session, Error> {
+        self.input.lake.session().await.map_err(|source| lake_error("read", "all", source))
+    }
+
+    /// Asks the lake; `$organization`, `$start_at` and `$upper` are bound. The rows are of `table`, other columns null.
+    pub async fn query(
+        &self,
+        table: &str,
+        sql: &str,
+        what: &'static str,
+    ) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::new();
+        self.each(table, sql, what, |row| rows.push(row)).await?;
+        Ok(rows)
+    }
+
+    /// Asks the lake as [`Run::query`] does and hands over row by row: what a table holds may be more than fits.
+    pub async fn each(
+        &self,
+        table: &str,
+        sql: &str,
+        what: &'static str,
+        mut take: impl FnMut(Row),
+    ) -> Result<(), Error> {
+        let table =
+            self.input.lake.catalog().require(table).map_err(|source| Error::Schema { source })?;
+        let take = |batch: &RecordBatch| {
+            let rows = from_batch(table, batch).map_err(|source| Error::Schema { source })?;
+            rows.into_iter().for_each(&mut take);
+            Ok(())
+        };
+        self.each_batch(sql, what, take).await
+    }
+
+    /// Asks the lake for anything.
+    pub async fn each_batch(
+        &self,
+        sql: &str,
+        what: &'static str,
+        mut take: impl FnMut(&RecordBatch) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::Query { what, source: Box::new(source) };
+        let session = self.session().await?;
+        let instant = |at: DateTime<Utc>| {
+            ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into()))
+        };
+        let mut values = vec![("organization", ScalarValue::from(self.organization()))];
+        for (name, value) in
+            [("start_at", instant(self.judge.start_at)), ("upper", instant(self.upper))]
+        {
+            if sql.contains(&format!("${name}")) {
+                values.push((name, value));
+            }
+        }
+        let frame = session.ctx.sql(sql).await.map_err(failed)?;
+        let frame = frame.with_param_values(values).map_err(failed)?;
+        let mut batches = frame.execute_stream().await.map_err(failed)?;
+        while let Some(batch) = batches.try_next().await.map_err(failed)? {
+            take(&batch)?;
+        }
+        Ok(())
+    }
+}
