@@ -25,6 +25,7 @@ mod run;
 mod settings;
 mod store;
 mod views;
+mod warnings;
 
 pub use self::catalog::{Queries, Query};
 pub use self::error::Error;

@@ -6,8 +6,8 @@
 with
 -- one row per profile
 profiles as (select column1 as profile from (values ('standard'), ('strict'))),
--- one row per solution, pull request, run and attempt of a matching record, or one where none matches; a completed record without a
--- time ended with its run
+-- one row per solution, pull request, run and attempt of a matching record, and one with nulls per path that only other runs have, or
+-- where none matches; a completed record without a time ended with its run
 selected_records as (
     select
         runs.*, records.path, records.attempt, records.result as job_result,
@@ -47,8 +47,8 @@ judged_runs as (
         bool_or(attempt = counted_attempt and coalesce(job_result not in ('succeeded', 'succeededWithIssues', 'skipped'), true)) as has_failed,
         bool_or(attempt = counted_attempt and job_result = 'skipped') as has_skipped,
         bool_or(attempt = counted_attempt and job_result = 'succeededWithIssues') as has_issues,
-        bool_or(counted_attempt is null and job_finished_at is null) as has_unfinished,
-        bool_or(counted_attempt is null or (attempt = counted_attempt and coalesce(job_finished_at > merged_at, true))) as has_late
+        bool_or(path is not null and counted_attempt is null and job_finished_at is null) as has_unfinished,
+        bool_or(path is not null and (counted_attempt is null or (attempt = counted_attempt and coalesce(job_finished_at > merged_at, true)))) as has_late
     from placed_records
     group by
         organization, pull_request_id, merged_at, kind, solution_index, pipeline_id, run_id,

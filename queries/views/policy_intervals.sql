@@ -59,7 +59,10 @@ states as (
         ) as latest_to
     from bounded
     union all
-    select organization, policy_id, null as revision, true as is_deletion, arrow_cast('1970-01-01T00:00:00Z', 'Timestamp(Microsecond, Some("UTC"))') as earliest_from, latest_from as latest_to
+    select
+        organization, policy_id, null as revision, true as is_deletion,
+        arrow_cast('1970-01-01T00:00:00Z', 'Timestamp(Microsecond, Some("UTC"))') as earliest_from,
+        latest_from as latest_to
     from bounded
     where revision = first_revision
     union all

@@ -53,7 +53,8 @@ ranked as (
         pieces.organization, pieces.pull_request_id, pieces.merged_at, pieces.profile, pieces.kind, pieces.solution_index,
         pieces.leg, pieces.flags, reasons.outcome,
         named_struct(
-            'rank', reasons.rank * 10 + case when pieces.what = 'evaluation' then 1 else 0 end, 'outcome', reasons.outcome, 'reason_code', pieces.reason_code, 'what', pieces.what,
+            'rank', reasons.rank * 10 + case when pieces.what = 'evaluation' then 1 else 0 end,
+            'outcome', reasons.outcome, 'reason_code', pieces.reason_code, 'what', pieces.what,
             'name', pieces.name, 'id', pieces.id, 'phrase', reasons.phrase, 'result', pieces.result, 'at', pieces.at,
             'flags', pieces.flags, 'url', pieces.url
         ) as evidence

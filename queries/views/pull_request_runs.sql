@@ -94,9 +94,14 @@ placed_runs as (
 finished_runs as (
     select
         placed_runs.*,
-        coalesce(spans.finished_at, case when placed_runs.finished_at <= placed_runs.merged_at then placed_runs.finished_at end) as counted_at,
-        case when spans.finished_at is not null then spans.result when placed_runs.finished_at <= placed_runs.merged_at then placed_runs.result end
-            as counted_result,
+        case
+            when spans.finished_at is not null then spans.finished_at
+            when placed_runs.finished_at <= placed_runs.merged_at then placed_runs.finished_at
+        end as counted_at,
+        case
+            when spans.finished_at is not null then spans.result
+            when placed_runs.finished_at <= placed_runs.merged_at then placed_runs.result
+        end as counted_result,
         spans.next_finished_at is not null as is_rerun_after_merge
     from run_finish_spans as spans
     right join placed_runs

@@ -6,8 +6,7 @@
 with
 -- inputs
 finished_windows as (
-    -- a window is never read before it ends
-    select organization, scope as project_id, window_to, greatest(started_at, window_to) as started_at, finished_at
+    select organization, scope as project_id, window_to, started_at, finished_at
     from sync_runs
     where resource = 'pipeline_runs' and status = 'ok'
 ),

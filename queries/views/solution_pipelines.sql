@@ -46,7 +46,8 @@ normalized_pipelines as (
 matches as (
     select
         patterns.organization, patterns.project_id, patterns.selector, patterns.pattern,
-        named.is_current, named.is_listed, named.pipeline_id, named.run_name, named.run_folder, named.name, named.pattern_name, named.pattern_path
+        named.is_current, named.is_listed, named.pipeline_id,
+        named.run_name, named.run_folder, named.name, named.pattern_name, named.pattern_path
     from pipeline_patterns as patterns
     join normalized_pipelines as named
         on named.organization = patterns.organization
@@ -63,7 +64,8 @@ matches as (
 select
     solutions.organization, solutions.project_id, solutions.repository_id, solutions.kind, solutions.solution_index,
     solutions.selector, solutions.pattern, solutions.accept_partially_succeeded,
-    matches.is_current, matches.is_listed, matches.pipeline_id, matches.run_name, matches.run_folder, matches.name, matches.pattern_name, matches.pattern_path
+    matches.is_current, matches.is_listed, matches.pipeline_id,
+    matches.run_name, matches.run_folder, matches.name, matches.pattern_name, matches.pattern_path
 from solutions
 join matches
     on matches.organization = solutions.organization

@@ -134,7 +134,9 @@ select
     vote,
     vote_while_open,
     -- the vote stood unchanged in every answer from the first to the last that listed it while active
-    greatest(vote_while_open_at, last_seen_open_at, case when vote_while_open is not null then first_seen_at end) as vote_while_open_at,
+    greatest(
+        vote_while_open_at, last_seen_open_at, case when vote_while_open is not null then first_seen_at end
+    ) as vote_while_open_at,
     last_reset_at,
     -- an approval that was there in time and was lost to a reset or taken back, not replaced by a rejection
     case

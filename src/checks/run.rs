@@ -21,6 +21,7 @@ use super::population::{Population, compare};
 use super::settings::{repositories, resolve};
 use super::store::store;
 use super::views::{SettingsRows, register_settings};
+use super::warnings::warnings;
 use crate::config::{Profile, Settings};
 use crate::lake::Lake;
 
@@ -145,7 +146,8 @@ pub async fn run(
         request.organizations.is_empty()
             || request.organizations.iter().any(|own| own.eq_ignore_ascii_case(organization))
     };
-    let mut known = repositories(context, catalog).await?;
+    let all = repositories(context, catalog).await?;
+    let mut known = all.clone();
     known.retain(|repository| is_judged(&repository.organization));
     let run_id = run_id(started_at);
     let rows = resolve(settings, catalog, &known, &run_id, started_at)?;
@@ -156,6 +158,7 @@ pub async fn run(
         findings.push(evaluate(context, check, &parameters).await?);
     }
     let comparison = compare(context, &period, &findings).await?;
+    let warnings = warnings(context, settings, &period, &all).await?;
 
     let settings_json = settings.to_json().to_string();
     let organizations: BTreeSet<String> =
@@ -179,7 +182,7 @@ pub async fn run(
         populations: comparison.populations,
         differences: comparison.differences,
         out_of_scope: out_of_scope(&rows),
-        warnings: invisible(context).await?,
+        warnings,
     };
     run.finished_at = (request.clock)().max(started_at);
     if request.is_stored {
@@ -237,36 +240,6 @@ async fn sync_times(
         (!times.is_null(0)).then(|| DateTime::from_timestamp_micros(times.value(0))).flatten()
     };
     Ok((time(0), time(1)))
-}
-
-/// Repositories in scope that no answer lists any more, and that nobody acknowledged.
-async fn invisible(context: &SessionContext) -> Result<Vec<String>, Error> {
-    let sql = "select concat(r.organization, '/', r.project, '/', r.name), cast(r.last_visible_at as varchar) \
-         from repositories as r join settings_in_force as s \
-         on s.organization = r.organization and s.repository_id = r.repository_id \
-         where s.in_scope and s.gone_since is null and r.deleted_at is null and r.last_visible_at is not null \
-         order by 1";
-    let failed = || Error::engine("cannot read which repositories are visible");
-    let frame = context.sql(sql).await.map_err(failed())?;
-    let mut warnings = Vec::new();
-    for batch in frame.collect().await.map_err(failed())? {
-        let texts = |column: usize| {
-            datafusion::arrow::compute::cast(
-                batch.column(column),
-                &datafusion::arrow::datatypes::DataType::Utf8,
-            )
-            .map_err(|error| failed()(error.into()))
-        };
-        let (names, seen) = (texts(0)?, texts(1)?);
-        for row in 0..batch.num_rows() {
-            warnings.push(format!(
-                "repository `{}` can no longer be seen, the last time was {}; give the identity access, or set `gone-since`",
-                names.as_string::<i32>().value(row),
-                seen.as_string::<i32>().value(row),
-            ));
-        }
-    }
-    Ok(warnings)
 }
 
 /// A version 7 UUID: ids sort by time.

@@ -301,6 +301,52 @@ async fn the_command_ends_as_the_verdicts_say() {
 }
 
 #[tokio::test]
+async fn settings_that_fit_nothing_are_warned_of() {
+    let adolake = installed().await;
+    let exception = |subject: &str| {
+        format!(
+            "[[exception]]\nmatch = \"{subject}\"\nreason = \"r\"\napproved-by = \"a\"\nexpires = 2027-01-01\n\n"
+        )
+    };
+    let text = adolake.read("adolake.toml").replace("2026-01-01", "2030-01-01")
+        + "\n[[repository]]\nmatch = \"contoso/paymens/*\"\nin-scope = false\n\n[[repository]]\nmatch = \"contoso/*/API\"\nrequire = \"all\"\n\n"
+        + &exception("contoso/payments/api!1")
+        + &exception("contoso/payments/api!99")
+        + &exception("contoso/payments/*!*")
+        + &exception("contoso/payments/api@abcdef0123456789abcdef0123456789abcdef01");
+    adolake.write("slips.toml", &text);
+    let ended = adolake.run(&["check", "--config", "slips.toml", "--no-store", "--format", "json"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.told());
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let warnings: Vec<&str> = json["run"]["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|warning| warning.as_str().unwrap())
+        .collect();
+    assert_eq!(warnings.len(), 4, "{warnings:#?}");
+    assert!(
+        warnings[0].starts_with("the start date 2030-01-01T00:00:00Z lies after the last sync")
+    );
+    assert!(warnings[1].contains("`contoso/paymens/*` fits no repository"));
+    assert!(warnings[2].contains("`contoso/payments/api!99` names nothing"));
+    assert!(
+        warnings[3].contains(
+            "`contoso/payments/api@abcdef0123456789abcdef0123456789abcdef01` names nothing"
+        )
+    );
+    assert_eq!(
+        json["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| one["pull_request_id"].is_number())
+            .count(),
+        0
+    );
+}
+
+#[tokio::test]
 async fn what_a_user_gets_wrong_is_told() {
     let adolake = installed().await;
     adolake.write("mine/checks/own.sql", &check("select nonsense from repositories"));

@@ -4,6 +4,7 @@
 //! written from the specification, person by person and run by run, without a look at the queries. A difference is
 //! shown with its history; `ADOLAKE_SEED=7 cargo test --test it properties` throws other ones.
 
+mod jobs;
 mod random;
 mod runs;
 mod statuses;
