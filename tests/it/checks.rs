@@ -316,7 +316,7 @@ async fn settings_that_fit_nothing_are_warned_of() {
         + &exception("contoso/payments/api@abcdef0123456789abcdef0123456789abcdef01");
     adolake.write("slips.toml", &text);
     let ended = adolake.run(&["check", "--config", "slips.toml", "--no-store", "--format", "json"]);
-    assert_eq!(ended.code, Some(1), "{}", ended.told());
+    assert_eq!(ended.code, Some(0), "{}", ended.told());
     let json: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     let warnings: Vec<&str> = json["run"]["warnings"]
         .as_array()

@@ -8,6 +8,8 @@
 //!   `*` stands for both),
 //! - `params.csv` (`name,value`) where the period is another than 2026-01-01 to 2026-07-01.
 //!
+//! `tests/checks/rows.txt` says which row of the specification each case shows.
+//!
 //! `ADOLAKE_CASE=pull_request_approved/late cargo test --test it queries` runs the cases whose name contains that.
 
 use std::collections::{BTreeMap, BTreeSet};
