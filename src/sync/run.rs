@@ -78,6 +78,8 @@ pub(super) struct Run {
 #[derive(Default)]
 struct Done {
     rows: Vec<Row>,
+    /// What tells the rows apart.
+    taken: BTreeSet<(Resource, String, DateTime<Utc>)>,
     changed: BTreeMap<String, u64>,
     started: BTreeMap<&'static str, Instant>,
     expected: BTreeMap<&'static str, u64>,
@@ -283,12 +285,13 @@ impl Run {
         let Some(table) = self.input.lake.catalog().table("sync_runs") else { return Ok(()) };
         let times = (self.started_at, self.now());
         let mut rows = Vec::with_capacity(scopes.len());
-        let mut taken = BTreeSet::new();
         for (mut scope, outcome) in scopes {
             // Two windows of one scope may begin at the same instant; the key tells them apart by it.
-            while !taken.insert((scope.resource, scope.id.clone(), scope.window.from)) {
+            let mut done = self.done();
+            while !done.taken.insert((scope.resource, scope.id.clone(), scope.window.from)) {
                 scope.window.from += TimeDelta::microseconds(1);
             }
+            drop(done);
             if let (true, Some(error)) = (outcome.is_incomplete(), outcome.error()) {
                 let (resource, name) = (scope.resource.name(), &scope.name);
                 self.warn(format!("{resource} of `{name}`: {error}"));
