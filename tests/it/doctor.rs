@@ -43,7 +43,13 @@ fn run(adolake: &Adolake, args: &[&str]) -> Ended {
 
 /// What doctor tells, with the address of the simulation replaced.
 fn told(simulator: &Simulator, adolake: &Adolake) -> String {
-    run(adolake, &["doctor"]).told().replace(&simulator.url(), "http://simulator")
+    counted(&run(adolake, &["doctor"]).told()).replace(&simulator.url(), "http://simulator")
+}
+
+/// How many queries and tables there are is not what is tested here.
+fn counted(text: &str) -> String {
+    let numbers = regex::Regex::new(r"\d+ (checks|views|tables)").unwrap();
+    numbers.replace_all(text, "[n] $1").into_owned()
 }
 
 fn items(ended: &Ended) -> Vec<Value> {
@@ -195,9 +201,8 @@ async fn an_unreachable_host_is_an_outside_failure() {
     let adolake = adolake(&simulator, &config);
     let ended = run(&adolake, &["doctor"]);
     assert_eq!(ended.code, Some(3), "{}", ended.told());
-    insta::assert_snapshot!(
-        ended.stdout.replace(&adolake.path().display().to_string(), "[folder]")
-    );
+    let told = counted(&ended.stdout);
+    insta::assert_snapshot!(told.replace(&adolake.path().display().to_string(), "[folder]"));
 }
 
 #[cfg(target_os = "linux")]
