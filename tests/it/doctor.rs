@@ -128,6 +128,27 @@ async fn each_missing_permission_is_named_with_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_graph_and_profile_is_no_problem() {
+    let simulator = plain().await;
+    let config: String = (places(&simulator, "\"payments\"") + JUDGED)
+        .lines()
+        .filter(|line| !line.starts_with("graph =") && !line.starts_with("profile ="))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let ended = run(&adolake(&simulator, &config), &["doctor", "--format", "json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.told());
+    let items = items(&ended);
+    let told =
+        complaints(&items, "permission-graph") + &complaints(&items, "permission-user-profile");
+    insta::assert_snapshot!(told, @r"
+    warning contoso: this server has no Graph: people are known by what pull requests say of them
+      name machines that approve in `service-identities`, or set `endpoints.graph`
+    skipped contoso: this server has no such API
+      -
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_misspelt_pipeline_gets_the_nearest_names() {
     let simulator = plain().await;
     let judged = JUDGED
