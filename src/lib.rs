@@ -20,6 +20,8 @@
 //!   the organization's fence; a session pins every table to one version, parents first.
 //! - [`checks`] runs the SQL of `queries/` over such a session and holds each answer to the contract of a check; what
 //!   passes or fails is decided in SQL alone. [`report`] prints verdicts.
+//! - [`doctor`] asks Azure DevOps, the lake and its store what keeps a sync or a check from telling the truth, through the
+//!   same views that the checks read.
 //! - [`simulator`] is a simulated Azure DevOps behind HTTP, for the demo, for trying things out and for the tests.
 //! - [`config`] and [`schema`] parse at the door: `adolake.toml` and `schemas/*.sql` become values that need no further
 //!   checking. [`cli`] hands each stage its own section and prints.
@@ -32,7 +34,7 @@
 //! 8   main
 //! 7   cli
 //! 6   serve
-//! 5   sync                 report
+//! 5   sync     doctor      report
 //! 4   extract              checks
 //! 3   ado    simulator     lake
 //! 2          config   schema

@@ -1,5 +1,6 @@
 //! `adolake doctor [ORG]`: ticks, one line each with a remedy.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -222,6 +223,8 @@ fn of_error(item: &'static str, subject: &str, error: &anyhow::Error) -> Item {
 fn text(items: &[Item], colors: bool) -> String {
     let mut text = String::new();
     let mut heading = None;
+    // A remedy is told once for each kind of thing, however many repositories need it.
+    let mut told = BTreeSet::new();
     let width = doctor::ITEMS.iter().map(|item| item.len()).max().unwrap_or(0);
     for item in items {
         if heading != Some(item.subject.as_str()) {
@@ -242,7 +245,9 @@ fn text(items: &[Item], colors: bool) -> String {
         for line in lines {
             let _ = writeln!(text, "{indent}{}", clean(line, false));
         }
-        if let Some(remedy) = &item.remedy {
+        if let Some(remedy) = &item.remedy
+            && told.insert((item.item, remedy))
+        {
             let _ = writeln!(
                 text,
                 "{indent}{} {}",

@@ -57,6 +57,9 @@ pub(super) struct Args {
     /// File to write [default: that of --config, else adolake.toml]
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Write the file without looking at the organization
+    #[arg(long)]
+    plain: bool,
     /// Base address of projects and code, for a server of your own, a proxy or a simulator
     #[arg(long, value_name = "URL")]
     core: Option<String>,
@@ -79,24 +82,30 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     if path.symlink_metadata().is_ok() {
         return Err(file::is_there(&named).into());
     }
+    let is_plain = args.plain;
     let answers = Answers::collect(args)?;
     let plain = text::render(&answers, None);
     let config = parsed(&path, &plain, context)?;
-    let (text, outcome) = match look(&config, context).await {
-        Ok(proposal) => {
+    let looked = if is_plain { None } else { Some(look(&config, context).await) };
+    let (text, outcome) = match looked {
+        None => (plain, None),
+        Some(Err(error)) => (plain, Some(Err(error))),
+        Some(Ok(proposal)) => {
             let text = text::render(&answers, Some(&proposal));
             match parsed(&path, &text, context) {
-                Ok(_) => (text, Ok(proposal)),
-                Err(error) => (plain, Err(error.context("what was found makes no config"))),
+                Ok(_) => (text, Some(Ok(proposal))),
+                Err(error) => (plain, Some(Err(error.context("what was found makes no config")))),
             }
         }
-        Err(error) => (plain, Err(error)),
     };
     file::write_new(&path, &named, &text)?;
     let mut shown = named.display().to_string();
     match outcome {
-        Ok(proposal) => context.output.say(&format!("wrote `{shown}` with {}", proposal.told())),
-        Err(error) => {
+        None => context.output.say(&format!("wrote `{shown}`")),
+        Some(Ok(proposal)) => {
+            context.output.say(&format!("wrote `{shown}` with {}", proposal.told()));
+        }
+        Some(Err(error)) => {
             context
                 .output
                 .say(&format!("wrote `{shown}` without proposals, as nothing could be read:"));

@@ -172,23 +172,30 @@ fn refused_permission(
     if let Some(item) = conditional_access(item, subject, error) {
         return item;
     }
+    if error.is_absent() {
+        return absent(item, subject, permission);
+    }
     let make = if permission == Permission::UserProfile { Item::warning } else { Item::problem };
     let Some(reason) = reason(error) else {
         let text = format!("{what}{place} cannot be read: {}", told(error));
         return other(make(item, subject, text), error);
     };
-    let is_server = !core.contains("://dev.azure.com/") && !core.contains(".visualstudio.com");
-    if permission == Permission::Graph && is_server && matches!(error, ado::Error::NotFound { .. })
-    {
-        let message =
-            "this server has no Graph: people are known by what pull requests say of them";
-        return Item::warning(item, subject, message).remedy(
-            "name machines that approve in `service-identities`, or set `endpoints.graph`",
-        );
-    }
     let message =
         format!("{} is missing, {}: {what}{place}: {reason}", permission.name(), permission.loss());
     make(item, subject, message).remedy(permission.remedy(input.auth, &core))
+}
+
+/// Tells of an API that a server of one's own does not have, which no permission mends.
+fn absent(item: &'static str, subject: &str, permission: Permission) -> Item {
+    match permission {
+        Permission::Graph => Item::warning(
+            item,
+            subject,
+            "this server has no Graph: people are known by what pull requests say of them",
+        )
+        .remedy("name machines that approve in `service-identities`, or set `endpoints.graph`"),
+        _ => Item::skipped(item, subject, "this server has no such API"),
+    }
 }
 
 /// Returns how a refusal looks that a permission mends; none for any other error.
