@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Run;
 use super::error::Error;
@@ -48,6 +49,15 @@ pub(super) struct Unit {
     pub judged: Vec<super::jobs::Judged>,
     /// Time of the answer; of the earliest, where there are several.
     pub seen_at: DateTime<Utc>,
+    /// The room that it takes on the way; given back once it is gathered.
+    pub room: Option<OwnedSemaphorePermit>,
+}
+
+impl Unit {
+    /// Returns how many rows it holds.
+    pub fn rows(&self) -> usize {
+        self.tables.values().map(Vec::len).sum()
+    }
 }
 
 /// What goes from readers to the writer.
