@@ -12,9 +12,9 @@ use crate::lake::Complete;
 use crate::schema::{Cell, Row};
 
 /// Rows after which gathered rows are written.
-const MOST_ROWS: usize = 60_000;
+const MOST_ROWS: usize = 30_000;
 /// Bytes of text after which gathered rows are written.
-const MOST_BYTES: usize = 48 << 20;
+const MOST_BYTES: usize = 24 << 20;
 /// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
 const MOST_SECONDS: i64 = 60;
 
