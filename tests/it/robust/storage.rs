@@ -188,6 +188,13 @@ impl ObjectStore for Failing {
     }
 }
 
+/// Opens a lake on a store.
+fn on(store: Arc<dyn ObjectStore>, catalog: &Arc<Catalog>) -> Lake {
+    let url = url::Url::parse("memory:///").unwrap();
+    let keep = std::time::Duration::from_secs(400 * 86_400);
+    Lake::on(store, url, keep, Arc::clone(catalog)).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_fails_at_any_write_loses_nothing() {
     let simulator = crate::sync::world().await;
@@ -204,7 +211,7 @@ async fn a_store_that_fails_at_any_write_loses_nothing() {
             is_unclear,
             failed: AtomicUsize::default(),
         });
-        let lake = Arc::new(Lake::over(store.clone(), Arc::clone(&catalog)).unwrap());
+        let lake = Arc::new(on(store.clone(), &catalog));
         let mut failures = 0;
         loop {
             let input =
