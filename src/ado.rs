@@ -26,7 +26,7 @@ mod retry;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,7 +37,7 @@ use serde::de::DeserializeOwned;
 
 use self::answer::{Failure, classify, parse, read_body};
 use self::call::VERSIONS;
-use self::clock::ServiceClock;
+use self::clock::{ServiceClock, date_of};
 use self::gate::Verdict;
 use self::retry::RateHeaders;
 use crate::event::{Event, Observer};
@@ -56,6 +56,12 @@ pub use self::retry::Patience;
 
 /// Largest answer that is taken, bytes; a page of 1,000 pull requests has about 5 MB.
 const BODY_LIMIT: usize = 256 * 1024 * 1024;
+
+/// Calls in a row that are given up before every further one gets a single attempt, until one succeeds.
+const HOPELESS: u32 = 4;
+
+/// How often a call may look signed out while the identity is throttled; else it is once.
+const STRAINED_TRIES: u32 = 3;
 
 /// What a client is made of.
 #[derive(Clone)]
@@ -98,6 +104,8 @@ struct Shared {
     clock: ServiceClock,
     /// How many steps below the newest api-version the server is.
     level: AtomicUsize,
+    /// Calls in a row that were given up; while there are many, the others are given up sooner.
+    given_up: AtomicU32,
 }
 
 /// Data of one attempt, not yet read.
@@ -112,7 +120,7 @@ struct Received {
 struct Tries {
     failed: u32,
     throttled: u32,
-    has_renewed: bool,
+    signed_out: u32,
     has_flipped: bool,
     /// The header that was sent last.
     sent: Option<SecretString>,
@@ -136,8 +144,8 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|source| Error::Setup { source })?;
-        let shared =
-            Shared { options, http, clock: ServiceClock::default(), level: AtomicUsize::new(0) };
+        let (clock, level, given_up) = Default::default();
+        let shared = Shared { options, http, clock, level, given_up };
         Ok(Self { shared: Arc::new(shared), meter: Arc::default() })
     }
 
@@ -220,6 +228,7 @@ impl Client {
                 });
             match attempt {
                 Ok((value, received)) => {
+                    self.shared.given_up.store(0, Ordering::Relaxed);
                     return Ok(Answer {
                         value,
                         seen_at: received.seen_at,
@@ -293,8 +302,8 @@ impl Client {
         let headers = response.headers().clone();
         let status = response.status().as_u16();
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let seen_at = self.shared.clock.read(text(DATE.as_str()));
-        let rate = RateHeaders::read(&headers, seen_at);
+        let date = text(DATE.as_str());
+        let rate = RateHeaders::read(&headers, date.and_then(date_of));
         let is_refused = status == 429 || (status == 503 && headers.contains_key(RETRY_AFTER));
         let verdict = if is_refused { Verdict::Refused } else { Verdict::Answered };
         if let Some(pause) = permit.observe(&rate, verdict) {
@@ -311,11 +320,20 @@ impl Client {
             Failure::Final(Error::TooLarge { address: address.to_owned(), limit: BODY_LIMIT })
         })?;
         let body = classify(address, status, &headers, body)?;
-        let seen_at = seen_at
+        let seen_at = self
+            .shared
+            .clock
+            .read(date)
             .ok_or_else(|| Failure::Final(Error::Undated { address: address.to_owned() }))?;
         let continuation =
             text("x-ms-continuationtoken").filter(|token| !token.is_empty()).map(str::to_owned);
         Ok(Received { body, seen_at, continuation })
+    }
+
+    /// Waits before a page is asked for again, the n-th time.
+    async fn wait_before_retry(&self, times: u32) {
+        self.meter.retry();
+        tokio::time::sleep(self.shared.options.patience.backoff(times)).await;
     }
 
     /// Waits until a failed call may be tried again, or gives up.
@@ -338,20 +356,25 @@ impl Client {
                 ("asked to come back later".to_owned(), Duration::ZERO)
             }
             Failure::SignedOut(error) => {
-                if tries.has_renewed {
+                // Throttling is known to be followed by a few answers as to somebody signed out.
+                let most = if self.shared.options.gate.is_strained() { STRAINED_TRIES } else { 1 };
+                tries.signed_out += 1;
+                if tries.signed_out > most {
                     return Err(error);
                 }
-                tries.has_renewed = true;
                 let is_new = match &tries.sent {
                     Some(sent) => self.shared.options.auth.renewed(sent).await?,
                     None => false,
                 };
-                let wait = if is_new { Duration::ZERO } else { patience.backoff(1) };
+                let wait = if is_new { Duration::ZERO } else { patience.backoff(tries.signed_out) };
                 ("looks signed out".to_owned(), wait)
             }
             Failure::Retry(error) => {
                 tries.failed += 1;
+                let given_up = &self.shared.given_up;
                 let attempts = match &error {
+                    // Where nothing works, trying each thing for long only makes the end come late.
+                    _ if given_up.load(Ordering::Relaxed) >= HOPELESS => 1,
                     // Nobody listens, or the name is wrong: that seldom passes while somebody waits.
                     Error::Network { source, .. } if source.is_connect() => {
                         patience.attempts.min(4)
@@ -359,6 +382,7 @@ impl Client {
                     _ => patience.attempts,
                 };
                 if tries.failed >= attempts {
+                    given_up.fetch_add(1, Ordering::Relaxed);
                     return Err(counted(error, tries.failed));
                 }
                 (error.to_string(), patience.backoff(tries.failed))
@@ -367,7 +391,7 @@ impl Client {
         self.meter.retry();
         self.shared.options.observer.observe(&Event::Retried {
             url: address.to_owned(),
-            attempt: tries.failed + tries.throttled + u32::from(tries.has_renewed),
+            attempt: tries.failed + tries.throttled + tries.signed_out,
             reason,
         });
         tokio::time::sleep(wait).await;

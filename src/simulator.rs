@@ -33,6 +33,7 @@ mod time;
 mod timeline;
 mod world;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -40,7 +41,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -48,10 +48,11 @@ use tokio::task::JoinHandle;
 
 pub use directory::Identities;
 pub use examples::{Example, Expected};
-pub use faults::{Faults, UnknownFault};
+pub use faults::{Fault, Faults, Manners, PROFILES, UnknownFault, When};
 pub use server::Requests;
 
 use directory::Directory;
+use faults::{Line, Lines};
 use server::Shared;
 
 /// How many pull requests the bulk holds at the start.
@@ -166,15 +167,15 @@ impl Simulator {
         let base = format!("http://{addr}/{}", options.organization);
         let world = layout::build(&options, &base);
         let directory = Directory::new(options.seed, options.identities.clone());
-        let shared =
-            Arc::new(Shared::new(world, options.token.clone(), options.denied.clone(), directory));
-        let router = server::router(Arc::clone(&shared), options.faults);
+        let (token, denied) = (options.token.clone(), options.denied.clone());
+        let shared = Shared::new(world, token, denied, directory, options.faults);
+        let shared = Arc::new(shared);
+        let router = server::router(Arc::clone(&shared));
+        let router = router.into_make_service_with_connect_info::<Line>();
         let (stop, stopped) = oneshot::channel();
-        // Small answers must not wait for the next one.
-        let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
         let task = tokio::spawn(async move {
             let until = async { _ = stopped.await };
-            axum::serve(listener, router).with_graceful_shutdown(until).await
+            axum::serve(Lines(listener), router).with_graceful_shutdown(until).await
         });
         Ok(Simulator {
             shared,
@@ -266,6 +267,31 @@ impl Simulator {
     /// How often each route was asked so far.
     pub fn requests(&self) -> Requests {
         self.shared.requests()
+    }
+
+    /// How many requests have arrived, answered or not.
+    pub fn arrived(&self) -> u64 {
+        self.shared.injector.arrived()
+    }
+
+    /// Waits until so many requests have arrived in all.
+    pub async fn wait_for(&self, requests: u64) {
+        self.shared.injector.wait_for(requests).await;
+    }
+
+    /// Lets other things go wrong from now on; what was counted of faults begins anew.
+    pub fn disturb(&self, faults: Faults) {
+        self.shared.injector.change(faults);
+    }
+
+    /// How often each fault was shown since they were last changed.
+    pub fn faults_shown(&self) -> BTreeMap<&'static str, u64> {
+        self.shared.injector.now().shown()
+    }
+
+    /// How clients behaved since then when they were asked to wait.
+    pub fn manners(&self) -> Manners {
+        self.shared.injector.now().manners()
     }
 
     /// Serves until the process ends or the listener fails.

@@ -27,6 +27,7 @@ mod run;
 mod runs;
 mod scope;
 mod snapshots;
+mod standing;
 mod strays;
 mod tally;
 
@@ -44,6 +45,7 @@ use crate::schema::Row;
 pub use self::error::Error;
 pub use self::plan::{Plan, Planned, plan};
 use self::run::Run;
+use self::standing::Standing;
 
 /// What one organization's sync is handed.
 #[derive(Clone)]
@@ -113,6 +115,7 @@ impl Report {
 /// was committed stays; the next sync goes on from there.
 pub async fn sync(input: Input, options: &Options) -> Result<Report, Error> {
     let stop = input.stop.clone();
+    let standing = Arc::new(Standing::default());
     let work = async {
         let lake = &input.lake;
         // A store that loses commits is refused before anything is written to it.
@@ -120,13 +123,13 @@ pub async fn sync(input: Input, options: &Options) -> Result<Report, Error> {
             let (place, source) = (lake.place(), Box::new(source));
             Error::Store { place, source }
         })?;
-        let mut run = Run::start(input, options).await?;
+        let mut run = Run::start(input, options, Arc::clone(&standing)).await?;
         run.read_all().await?;
         Ok(run.report())
     };
     tokio::select! {
         result = work => result,
-        () = stop.cancelled() => Err(Error::Stopped),
+        () = stop.cancelled() => Err(standing.stopped().await),
     }
 }
 

@@ -1,15 +1,18 @@
 //! Figures of speed and size, each beside what is wanted, all from one run on one machine.
 //!
 //! ```text
-//! cargo bench --bench figures [-- sync|checks|start|all] [--size medium] [--days 90] [--folder DIR]
+//! cargo bench --bench figures [-- sync|memory|checks|start|all] [--size medium] [--days 90] [--folder DIR]
 //! ```
 //!
 //! - `sync`: how fast a simulated organization is read, beside a client that only fetches the same addresses.
+//! - `memory`: the most that first syncs of a medium and a large organization hold; whatever `--size` says, and only when it
+//!   is asked for, as it takes long.
 //! - `checks`: the six checks on the lake of that sync, beside DuckDB with the same queries on the same files.
 //!   It takes a Python with the package `duckdb`; `ADOLAKE_PYTHON` names another one than `python3`.
 //! - `start`: how soon the program answers, and how large it is.
 
 mod checks;
+mod memory;
 mod place;
 mod process;
 mod start;
@@ -46,6 +49,7 @@ struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum What {
     Sync,
+    Memory,
     Checks,
     Start,
     All,
@@ -63,6 +67,9 @@ async fn main() -> anyhow::Result<()> {
     let is_asked = |what| args.what == what || args.what == What::All;
     if is_asked(What::Sync) {
         sync::measure(&place).await?;
+    }
+    if args.what == What::Memory {
+        memory::measure(&place.folder, args.days).await?;
     }
     if is_asked(What::Checks) {
         if !place.has_lake() {

@@ -74,6 +74,14 @@ pub(super) enum Failure {
 struct Complaint {
     message: Option<String>,
     type_key: Option<String>,
+    value: Option<Wrapped>,
+}
+
+/// The form of older servers: `{"count": 1, "value": {"Message": "…"}}`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Wrapped {
+    message: String,
 }
 
 /// Sorts an answer by status and content type; `None` is a success without content.
@@ -117,8 +125,11 @@ pub(super) fn classify(
     }
     let complaint: Complaint = serde_json::from_slice(&body).unwrap_or_default();
     let type_key = complaint.type_key.unwrap_or_default();
+    let is_text = content_type.starts_with("text/plain");
     let message = service_error(headers)
-        .or_else(|| complaint.message.map(|message| tame(&message)))
+        .or(complaint.message.or(complaint.value.map(|value| value.message)))
+        .or_else(|| is_text.then(|| String::from_utf8_lossy(&body).into_owned()))
+        .map(|message| tame(&message))
         .filter(|message| !message.is_empty())
         .unwrap_or_else(|| format!("status {status}"));
     let is_missing = |key: &str| key.ends_with("NotFoundException") || key.contains("DoesNotExist");
@@ -393,6 +404,9 @@ mod tests {
         assert!(sorted(302, page.clone()).starts_with("signed out:"));
         assert!(sorted(200, page).starts_with("signed out:"));
         assert!(sorted(200, ("hello".to_owned(), "text/plain")).starts_with("final:"));
+        assert!(sorted(500, ("busy\u{7}".to_owned(), "text/plain")).ends_with(": busy"));
+        let wrapped = r#"{"count":1,"value":{"Message":"too busy"}}"#;
+        assert!(sorted(500, json(wrapped)).ends_with(": too busy"));
         let gone = r#"{"typeKey":"BuildNotFoundException","message":"no\nbuild"}"#;
         assert_eq!(sorted(400, json(gone)), "final: `http://x/` is missing or hidden: nobuild");
     }

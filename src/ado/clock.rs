@@ -21,10 +21,11 @@ struct Known {
 }
 
 impl ServiceClock {
-    /// Takes the header of an answer and returns the time of that answer.
+    /// Takes the header of an answer that is data and returns the time of that answer.
+    ///
+    /// Other answers may come from a proxy on the way, whose clock is not that of the service.
     pub(super) fn read(&self, header: Option<&str>) -> Option<DateTime<Utc>> {
-        let date = header.and_then(|text| DateTime::parse_from_rfc2822(text).ok());
-        let Some(date) = date.map(|date| date.to_utc()) else { return self.now() };
+        let Some(date) = header.and_then(date_of) else { return self.now() };
         let mut known = self.lock();
         let first = known.map_or(date, |known| known.first);
         *known = Some(Known { first, latest: date, at: Instant::now() });
@@ -46,4 +47,9 @@ impl ServiceClock {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
         self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Reads a `Date` header.
+pub(super) fn date_of(header: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(header).ok().map(|date| date.to_utc())
 }

@@ -18,6 +18,8 @@ use super::retry::{Patience, RateHeaders};
 
 /// Below this share of the budget nothing is added.
 const SCARCE: f64 = 0.3;
+/// How long an identity that was throttled counts as strained.
+const STRAINED: Duration = Duration::from_secs(60);
 /// Answers of one burst halve the number in flight once, not once each.
 const BURST: Duration = Duration::from_secs(1);
 
@@ -38,6 +40,8 @@ struct State {
     refusals: u32,
     good_answers: usize,
     last_shrink: Option<Instant>,
+    /// When an answer was last refused, held back, or asked for a pause.
+    throttled_at: Option<Instant>,
     /// Until when nothing is added.
     frugal_until: Option<Instant>,
 }
@@ -81,6 +85,7 @@ impl Gate {
             refusals: 0,
             good_answers: 0,
             last_shrink: None,
+            throttled_at: None,
             frugal_until: None,
         };
         Arc::new(Self { state: Mutex::new(state), changed: Notify::new(), patience })
@@ -89,6 +94,11 @@ impl Gate {
     /// Returns how many requests may be in flight now.
     pub fn limit(&self) -> usize {
         self.lock().limit
+    }
+
+    /// Returns whether the identity was throttled within the last minute: then answers of other kinds are less sure.
+    pub(super) fn is_strained(&self) -> bool {
+        self.lock().throttled_at.is_some_and(|at| at.elapsed() < STRAINED)
     }
 
     /// Waits for a place; it is given back when the permit is dropped.
@@ -198,18 +208,28 @@ impl Permit {
                 let is_usable = |wait: &Duration| !wait.is_zero() || state.refusals <= 1;
                 let wait = rate.retry_after.filter(is_usable);
                 let wait = wait.unwrap_or_else(|| patience.backoff(state.refusals));
-                let until = before.max(now + wait.min(patience.longest_wait));
-                state.pause = Pause::Blocked { until, is_probing: false };
+                let until = before.max(now + wait.min(patience.longest_pause));
+                // A request of before the block says nothing about a probe that is under way.
+                let is_probing = !self.is_probe
+                    && matches!(state.pause, Pause::Blocked { is_probing: true, .. });
+                state.pause = Pause::Blocked { until, is_probing };
+                state.throttled_at = Some(now);
                 state.shrink(now);
             }
             Verdict::Answered => {
                 if self.is_probe {
-                    state.pause = Pause::None;
                     state.refusals = 0;
+                    // Meanwhile another request may have been refused, which began before.
+                    state.pause = match state.pause {
+                        Pause::Blocked { until, .. } if until > now => {
+                            Pause::Blocked { until, is_probing: false }
+                        }
+                        _ => Pause::None,
+                    };
                 }
                 let asked_wait = rate.retry_after.filter(|wait| !wait.is_zero());
                 if let Some(wait) = asked_wait {
-                    let until = before.max(now + wait.min(patience.longest_wait));
+                    let until = before.max(now + wait.min(patience.longest_pause));
                     state.pause = match state.pause {
                         Pause::Blocked { is_probing, .. } => Pause::Blocked { until, is_probing },
                         Pause::None | Pause::Rest(_) => Pause::Rest(until),
@@ -217,8 +237,10 @@ impl Permit {
                 }
                 if rate.remaining_share.is_some_and(|share| share <= 0.0) {
                     let reset = rate.reset.unwrap_or_default();
+                    state.throttled_at = Some(now);
                     state.spend_nothing(now + reset.min(patience.longest_wait));
                 } else if asked_wait.is_some() || rate.delay.is_some() {
+                    state.throttled_at = Some(now);
                     state.shrink(now);
                 } else {
                     state.grow(rate, now);
@@ -292,6 +314,49 @@ mod tests {
         let probe = gate.enter().await;
         probe.observe(&RateHeaders::default(), Verdict::Answered);
         let _second = gate.enter().await;
+    }
+
+    #[tokio::test]
+    async fn a_late_refusal_lets_no_second_probe_through() {
+        let gate = Gate::new(4, Patience::default());
+        let (slow, refused) = (gate.enter().await, gate.enter().await);
+        refused.observe(&asked(10), Verdict::Refused);
+        drop(refused);
+        let probe = gate.enter().await;
+        slow.observe(&asked(10), Verdict::Refused);
+        drop(slow);
+        let second = tokio::time::timeout(60 * MS, gate.enter()).await;
+        assert!(second.is_err(), "the first probe is still under way");
+        probe.observe(&RateHeaders::default(), Verdict::Answered);
+        let _second = gate.enter().await;
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_succeeds_ends_no_pause_that_began_meanwhile() {
+        let gate = Gate::new(4, Patience::default());
+        let (slow, refused) = (gate.enter().await, gate.enter().await);
+        refused.observe(&asked(5), Verdict::Refused);
+        drop(refused);
+        let probe = gate.enter().await;
+        let start = Instant::now();
+        slow.observe(&asked(80), Verdict::Refused);
+        probe.observe(&RateHeaders::default(), Verdict::Answered);
+        drop((slow, probe));
+        let _next = gate.enter().await;
+        assert!(start.elapsed() >= 80 * MS);
+    }
+
+    #[tokio::test]
+    async fn a_pause_is_kept_in_full_even_if_it_is_longer_than_any_wait_of_our_own() {
+        let patience = Patience { longest_wait: MS, ..Patience::default() };
+        let gate = Gate::new(4, patience);
+        let first = gate.enter().await;
+        let start = Instant::now();
+        first.observe(&asked(60), Verdict::Refused);
+        drop(first);
+        let _probe = gate.enter().await;
+        assert!(start.elapsed() >= 60 * MS);
+        assert!(gate.is_strained());
     }
 
     #[tokio::test]

@@ -1,10 +1,16 @@
 //! Lists that come in pages, as one stream.
 //!
-//! One loop for all mechanisms. A list ends where the token is absent, or where a `$skip` page is empty; a short page
-//! ends nothing, since `$top` may have been clamped. Pages may shift while they are read, so repeated rows are fine,
-//! but a page without one new row that names a next one, or a repeated token, is an error: the list would never end.
+//! One loop for all mechanisms, and nothing is taken on trust: lists move while they are read.
+//!
+//! - By `$skip`, every further page begins with the last row that is known. Where that row is missing, rows before it
+//!   have gone or the list has become shorter, and the reader steps back until it meets rows that it knows. The list
+//!   ends where that row comes alone; a short page ends nothing, since `$top` may have been clamped.
+//! - By token, a list ends where the token is absent. A page that was given before, or a token that was, is asked for
+//!   again, and is an error if that does not help: the list would never end.
+//!
+//! Rows that were given before are left out.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use async_stream::try_stream;
@@ -66,14 +72,15 @@ impl Client {
             if let Paging::Skip { top } | Paging::Token { top } | Paging::Either { top } = paging {
                 call.set("$top", top);
             }
-            let mut progress = Progress::default();
+            let mut walk = Walk::new(paging);
+            let mut is_first = true;
             loop {
                 let page = client.page::<List<T>>(call.clone()).await?;
-                let page = rows_of(page)?;
+                let mut page = rows_of(page)?;
+                let next = walk.take(&mut page)?;
                 client.meter().page(page.value.len());
-                let next = progress.after(paging, &page)?;
-                let is_empty = page.value.is_empty();
-                if !is_empty || progress.pages == 1 {
+                if !page.value.is_empty() || is_first {
+                    is_first = false;
                     yield page;
                 }
                 match next {
@@ -83,6 +90,7 @@ impl Client {
                         call.set("continuationToken", token);
                     }
                     Next::Skip(rows) => call.set("$skip", rows),
+                    Next::Again(times) => client.wait_before_retry(times).await,
                 }
             }
         }
@@ -104,6 +112,7 @@ impl Client {
         for page in pages {
             all.value.extend(page.value);
         }
+        without_repeats(&mut all.value);
         Ok(all)
     }
 }
@@ -120,53 +129,249 @@ fn rows_of<T>(page: Answer<List<T>>) -> Result<Answer<Vec<T>>, Error> {
     Ok(page.map(|list| list.value.unwrap_or_default()))
 }
 
-#[derive(Debug, Default)]
-struct Progress {
-    pages: usize,
-    rows: usize,
-    seen: HashSet<u64>,
-    tokens: HashSet<u64>,
+/// Keeps of rows with the same key the one that was read last.
+fn without_repeats<T: Listed>(rows: &mut Vec<T>) {
+    let last: HashMap<u64, usize> =
+        rows.iter().enumerate().filter_map(|(at, row)| Some((row.key()?, at))).collect();
+    let mut at = 0;
+    rows.retain(|row| {
+        at += 1;
+        row.key().is_none_or(|key| last.get(&key) == Some(&(at - 1)))
+    });
 }
+
+/// Requests in a row that may bring nothing new.
+const MOST_STALLS: u32 = 16;
+/// How often one page is asked for again.
+const MOST_REPEATS: u32 = 5;
+/// How much further each step back reaches than the one before.
+const STRIDE: usize = 4;
 
 enum Next {
     End,
     Token(String),
     Skip(usize),
+    /// The same page again, for the n-th time.
+    Again(u32),
 }
 
-impl Progress {
-    fn after<T: Listed>(&mut self, paging: Paging, page: &Answer<Vec<T>>) -> Result<Next, Error> {
-        let endless = |problem: &str| Error::Endless {
-            address: page.url.clone(),
-            problem: problem.to_owned(),
+/// Where in a list the reader is, and what it has seen of it.
+#[derive(Debug)]
+struct Walk {
+    paging: Paging,
+    /// `$skip` of the page that was asked for.
+    skip: usize,
+    /// How far the reader has stepped back.
+    back: usize,
+    /// Requests in a row without a new row.
+    stalls: u32,
+    /// Rows of the largest page.
+    largest: usize,
+    /// Keys of the rows of the list; of one that is paged by token, of its first and its latest page.
+    seen: HashSet<u64>,
+    latest: HashSet<u64>,
+    tokens: HashSet<u64>,
+}
+
+impl Walk {
+    fn new(paging: Paging) -> Self {
+        let (seen, latest, tokens) = Default::default();
+        Self { paging, skip: 0, back: 0, stalls: 0, largest: 0, seen, latest, tokens }
+    }
+
+    /// Takes a page, leaves what is new of it, and says how to go on.
+    fn take<T: Listed>(&mut self, page: &mut Answer<Vec<T>>) -> Result<Next, Error> {
+        let by_token = match self.paging {
+            Paging::Skip { .. } => false,
+            Paging::Whole | Paging::Token { .. } => true,
+            Paging::Either { .. } => page.continuation.is_some() || !self.tokens.is_empty(),
         };
-        self.pages += 1;
-        self.rows += page.value.len();
-        let mut has_new = false;
-        for row in &page.value {
-            has_new |= row.key().is_none_or(|key| self.seen.insert(key));
-        }
-        let token = page.continuation.as_ref().filter(|_| !matches!(paging, Paging::Skip { .. }));
-        // A token may be a time that several rows share: the last page then repeats some, and that is its end.
-        let is_last = token.is_none() && matches!(paging, Paging::Whole | Paging::Token { .. });
-        if !page.value.is_empty() && !has_new && !is_last {
-            return Err(endless("a page holds nothing that was not on the pages before it"));
-        }
-        if let Some(token) = token {
-            if !self.tokens.insert(key_of(token)) {
-                return Err(endless("the continuation token was given before"));
+        let problem = if by_token {
+            let token = page.continuation.clone();
+            match self.by_token(&mut page.value, token) {
+                Ok(next) => return Ok(next),
+                Err(problem) => problem,
             }
-            return Ok(Next::Token(token.clone()));
-        }
-        let pages_by_number = match paging {
-            Paging::Whole | Paging::Token { .. } => false,
-            Paging::Skip { .. } => true,
-            Paging::Either { .. } => self.tokens.is_empty(),
-        };
-        Ok(if pages_by_number && !page.value.is_empty() {
-            Next::Skip(self.rows)
         } else {
-            Next::End
+            match self.by_skip(&mut page.value) {
+                Ok(next) => return Ok(next),
+                Err(problem) => problem,
+            }
+        };
+        Err(Error::Endless { address: page.url.clone(), problem: problem.to_owned() })
+    }
+
+    fn by_token<T: Listed>(
+        &mut self,
+        rows: &mut Vec<T>,
+        token: Option<String>,
+    ) -> Result<Next, &'static str> {
+        let keys: Option<HashSet<u64>> = rows.iter().map(Listed::key).collect();
+        let keys = keys.unwrap_or_default();
+        let is_known = |known: &HashSet<u64>| keys.iter().all(|key| known.contains(key));
+        let is_repeated = !keys.is_empty() && (is_known(&self.seen) || is_known(&self.latest));
+        let is_endless = token.as_ref().is_some_and(|token| self.tokens.contains(&key_of(token)));
+        if is_repeated && token.is_none() {
+            // A token may be a time that several rows share: the last page repeats some of them, and is the end.
+            rows.clear();
+            return Ok(Next::End);
+        }
+        if is_repeated || is_endless {
+            rows.clear();
+            self.stalls += 1;
+            return match self.stalls {
+                stalls if stalls < MOST_REPEATS => Ok(Next::Again(stalls)),
+                _ if is_endless => Err("the continuation token was given before"),
+                _ => Err("a page holds nothing that was not on the pages before it"),
+            };
+        }
+        self.stalls = 0;
+        if self.seen.is_empty() {
+            self.seen.clone_from(&keys);
+        }
+        if !keys.is_empty() {
+            self.latest = keys;
+        }
+        Ok(match token {
+            None => Next::End,
+            Some(token) => {
+                self.tokens.insert(key_of(&token));
+                Next::Token(token)
+            }
         })
+    }
+
+    fn by_skip<T: Listed>(&mut self, rows: &mut Vec<T>) -> Result<Next, &'static str> {
+        let count = rows.len();
+        let keys: Option<Vec<u64>> = rows.iter().map(Listed::key).collect();
+        let Some(keys) = keys else {
+            // Rows that cannot be told apart: all that is left is to count them.
+            return Ok(self.go(self.skip + count));
+        };
+        self.largest = self.largest.max(count);
+        let known = keys.iter().rposition(|key| self.seen.contains(key));
+        let is_start = self.seen.is_empty();
+        let is_lost = known.is_none() && !is_start && self.skip > 0 && self.largest > 1;
+        if is_lost {
+            rows.clear();
+            self.stall()?;
+            self.back = (self.back * STRIDE).max(1);
+            return Ok(self.go(self.skip.saturating_sub(self.back)));
+        }
+        rows.retain(|row| row.key().is_none_or(|key| !self.seen.contains(&key)));
+        self.seen.extend(keys);
+        if !rows.is_empty() {
+            (self.stalls, self.back) = (0, 0);
+        }
+        match known {
+            _ if count == 0 => Ok(Next::End),
+            Some(0) if count == 1 && self.largest > 1 => Ok(Next::End),
+            // Pages of a single row have no room for a row that is known.
+            _ if self.largest == 1 => {
+                if rows.is_empty() {
+                    self.stall()?;
+                }
+                Ok(self.go(self.skip + 1))
+            }
+            Some(last) if last + 1 == count => {
+                // Beyond as many rows as there are, the list does not get on.
+                if self.skip + last >= self.seen.len() {
+                    self.stall()?;
+                }
+                Ok(self.go(self.skip + last))
+            }
+            _ => Ok(self.go(self.skip + count - 1)),
+        }
+    }
+
+    fn go(&mut self, skip: usize) -> Next {
+        self.skip = skip;
+        Next::Skip(skip)
+    }
+
+    fn stall(&mut self) -> Result<(), &'static str> {
+        self.stalls += 1;
+        if self.stalls >= MOST_STALLS {
+            return Err("a page holds nothing that was not on the pages before it");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Clone, Deserialize)]
+    struct Number(u64);
+
+    impl Listed for Number {
+        fn key(&self) -> Option<u64> {
+            Some(self.0)
+        }
+    }
+
+    /// Reads a list by `$skip` in pages of five, the n-th from what `list` returns; gives rows and requests.
+    fn read(list: impl Fn(usize) -> Vec<u64>) -> (Vec<u64>, usize) {
+        let (mut walk, mut rows) = (Walk::new(Paging::Skip { top: 5 }), Vec::new());
+        for n in 0..60 {
+            let mut page: Vec<Number> =
+                list(n).into_iter().skip(walk.skip).take(5).map(Number).collect();
+            let next = walk.by_skip(&mut page).unwrap();
+            rows.extend(page.into_iter().map(|row| row.0));
+            if let Next::End = next {
+                return (rows, n + 1);
+            }
+        }
+        panic!("{rows:?}")
+    }
+
+    #[test]
+    fn an_undisturbed_list_costs_one_closing_page() {
+        for length in [0, 1, 2, 5, 6, 23] {
+            let whole: Vec<u64> = (1..=length).collect();
+            let (rows, requests) = read(|_| whole.clone());
+            assert_eq!(rows, whole);
+            let most = 2 + usize::try_from(length).unwrap() / 4;
+            assert!(requests <= most, "{length} rows in {requests} requests");
+        }
+    }
+
+    #[test]
+    fn rows_that_come_and_go_while_a_list_is_read_hide_no_other() {
+        let stays: Vec<u64> = (100..130).collect();
+        for at in 1..8 {
+            for gone in [1, 3, 12, 40] {
+                // Rows before the others vanish from the page `at` on; or come.
+                let before: Vec<u64> = (1..=gone).collect();
+                let whole = [before.as_slice(), &stays].concat();
+                let (left, _) = read(|n| if n < at { whole.clone() } else { stays.clone() });
+                let (come, _) = read(|n| if n < at { stays.clone() } else { whole.clone() });
+                for rows in [left, come] {
+                    let kept: Vec<u64> = rows.into_iter().filter(|row| *row >= 100).collect();
+                    assert_eq!(kept, stays, "{gone} rows at page {at}");
+                }
+            }
+            // The end of the list is cut off for one page only, or one page is another one.
+            let (rows, _) = read(|n| if n == at { Vec::new() } else { stays.clone() });
+            assert_eq!(rows, stays);
+        }
+    }
+
+    #[test]
+    fn a_list_that_never_gets_on_is_an_error() {
+        let mut walk = Walk::new(Paging::Skip { top: 5 });
+        let page = || vec![Number(1), Number(2)];
+        let ended = (0..100).find_map(|_| walk.by_skip(&mut page()).err());
+        assert_eq!(ended, Some("a page holds nothing that was not on the pages before it"));
+    }
+
+    #[test]
+    fn of_rows_that_came_twice_the_later_stays() {
+        let mut rows = vec![Number(1), Number(2), Number(1)];
+        without_repeats(&mut rows);
+        assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [2, 1]);
     }
 }

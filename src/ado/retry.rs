@@ -15,8 +15,10 @@ pub struct Patience {
     pub throttled_attempts: u32,
     /// Wait before the second attempt, doubled from then on.
     pub first_wait: Duration,
-    /// Longest wait, also when more is asked for.
+    /// Longest wait of our own between two attempts.
     pub longest_wait: Duration,
+    /// Longest pause that the service may ask for; shorter ones are kept in full.
+    pub longest_pause: Duration,
     /// Patience with a single attempt; Azure DevOps alone may delay an answer by 30 s.
     pub timeout: Duration,
 }
@@ -28,6 +30,7 @@ impl Default for Patience {
             throttled_attempts: 12,
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(300),
+            longest_pause: Duration::from_secs(3600),
             timeout: Duration::from_secs(100),
         }
     }

@@ -6,6 +6,7 @@ use tokio::sync::broadcast;
 
 use super::exit::Exit;
 use super::{Command, Context};
+use crate::sync;
 
 /// How long a command that is dropped may take to notice; one that computes without a pause never does.
 const GRACE: Duration = Duration::from_millis(500);
@@ -79,9 +80,20 @@ pub(super) async fn run(command: Command, context: &Context) -> anyhow::Result<E
     context.shutdown.cancel();
     if manner == OnSignal::EndInOrder {
         context.output.say("stopping after the commit in hand; once more to stop at once");
-        return work.await.map(|_| exit);
+        return match work.await {
+            Err(error) if is_stopped(&error) => {
+                context.output.say(&error.to_string());
+                Ok(exit)
+            }
+            result => result.map(|_| exit),
+        };
     }
     Ok(exit)
+}
+
+/// Tells whether a command ended because it was asked to.
+fn is_stopped(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(sync::Error::Stopped { .. }))
 }
 
 /// Passes signals on, and ends the program where that is not enough.

@@ -15,8 +15,10 @@ Examples:
   curl -X POST -d '{\"advance_s\": 604800}' http://127.0.0.1:8090/_simulator/clock
 
 The config file for it is printed to stdout; /_simulator/stats tells its clock and what was asked of it.
-Faults: throttle=N (every Nth request), retry-after=SECONDS, and once at the Nth request: sign-in=N, error=N,
-truncate=N, reset=N, repeat-page=N.
+Faults are joined by commas: profiles such as throttled, flaky, signed-out, restless-pages, odd-answers, strange-values,
+hidden, broken-answers, everything; single ones such as error=7 (the 7th request) or error=2.5% (of addresses, once
+each); and seed=N, retry-after=SECONDS, bucket=REQUESTS/SECONDS, page-rows=N, times=N, only=PATH.
+A wrong name lists all.
 
 Other ways to sign in work too, with `login` in `[organization.endpoints]` set to the simulator's address: an application
 with the secret `simulated-secret`, its user by `adolake login`, and AZURE_POD_IDENTITY_AUTHORITY_HOST for a machine's identity.
@@ -40,7 +42,7 @@ pub(super) struct Args {
     /// Name of the organization
     #[arg(long, value_name = "NAME", default_value = "contoso")]
     organization: String,
-    /// What goes wrong, such as throttle=50,truncate=7
+    /// What goes wrong, such as flaky,seed=7 or throttle=50,truncate=7
     #[arg(long, default_value = "")]
     faults: Faults,
 }

@@ -14,12 +14,15 @@ use super::failure::Failure;
 use super::output::{Exports, Style, clean, paint, write_file};
 use super::progress::Progress;
 use crate::ado::{Client, Endpoints, Gate, Options as ClientOptions, Patience, sign_in};
-use crate::config::{Config, Environment, Organization};
+use crate::config::{Config, Environment, Organization, env};
 use crate::extract::{Resource, Source};
 use crate::hint::nearest;
 use crate::lake::Lake;
 use crate::schema::{Cell, Row};
 use crate::sync::{self, Input, Options, Plan, Report};
+
+/// Memory that questions to the lake may take while it is written, bytes.
+const MEMORY_LIMIT: usize = 192 << 20;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -88,7 +91,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     };
     let mut inputs = Vec::new();
     // Everything that can be wrong with the configuration shows before anything is asked or written.
-    let lake = Arc::new(super::lake::open(&config, context)?);
+    let lake = super::lake::open(&config, context)?.with_memory_limit(MEMORY_LIMIT);
+    let lake = Arc::new(lake);
     for organization in organizations {
         inputs.push(input(&config, organization, context.environment(), &lake, context)?);
     }
@@ -150,12 +154,13 @@ pub(super) fn input(
     let endpoints = Endpoints::of(&organization.endpoints)?;
     let observer = Arc::new(Progress::new(&context.output));
     let auth = sign_in(organization, &endpoints, environment)?;
+    let patience = patience(environment)?;
     let client = Client::new(ClientOptions {
         organization: organization.name.clone(),
         endpoints,
         auth,
-        gate: Gate::new(config.sync.concurrency, Patience::default()),
-        patience: Patience::default(),
+        gate: Gate::new(config.sync.concurrency, patience),
+        patience,
         observer: Arc::clone(&observer) as _,
     })?;
     Ok(Input {
@@ -166,6 +171,21 @@ pub(super) fn input(
         settings: config.settings.clone(),
         observer,
         stop: context.shutdown.clone(),
+    })
+}
+
+/// Returns how patient to be with Azure DevOps, as the environment says.
+fn patience(environment: &Environment) -> Result<Patience, Failure> {
+    let seconds = |name: &str, usual| match environment.seconds(name) {
+        Ok(set) => Ok(set.unwrap_or(usual)),
+        Err(text) => Err(Failure::user(format!("`{text}` in `{name}` is no number of seconds"))
+            .hint("set it to a number above 0 such as `100` or `0.5`, or not at all")),
+    };
+    let usual = Patience::default();
+    Ok(Patience {
+        timeout: seconds(env::REQUEST_TIMEOUT, usual.timeout)?,
+        first_wait: seconds(env::RETRY_WAIT, usual.first_wait)?,
+        ..usual
     })
 }
 

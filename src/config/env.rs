@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Starts the name of every variable that sets a value of the configuration.
 pub const PREFIX: &str = "ADOLAKE_";
@@ -47,6 +48,13 @@ pub const DISPLAY: &str = "DISPLAY";
 /// Screen of Wayland.
 pub const WAYLAND_DISPLAY: &str = "WAYLAND_DISPLAY";
 
+/// Patience with a single request in seconds, `100` unless set. Azure DevOps alone may hold an answer back for 30 s, so
+/// less than 45 is for tests.
+pub const REQUEST_TIMEOUT: &str = "ADOLAKE_REQUEST_TIMEOUT";
+
+/// Wait before a failed request is sent again in seconds, `0.5` unless set; doubled from then on.
+pub const RETRY_WAIT: &str = "ADOLAKE_RETRY_WAIT";
+
 /// Any text switches colours off, see <https://no-color.org>.
 pub const NO_COLOR: &str = "NO_COLOR";
 
@@ -84,6 +92,20 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Returns the value of a variable that is a number of seconds.
+    ///
+    /// # Errors
+    /// Gives back the text where it is no number above 0 and at most a day.
+    pub fn seconds(&self, name: &str) -> Result<Option<Duration>, String> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let seconds: Option<f64> = text.trim().parse().ok();
+        let is_usable = |seconds: &f64| *seconds > 0.0 && *seconds <= 86_400.0;
+        match seconds.filter(is_usable) {
+            Some(seconds) => Ok(Some(Duration::from_secs_f64(seconds))),
+            None => Err(text.to_owned()),
+        }
+    }
+
     /// Returns all variables, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
@@ -116,6 +138,21 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
                 .into_iter()
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_numbers_above_zero() {
+        let seconds = |text: &str| Environment::from_iter([("X", text)]).seconds("X");
+        assert_eq!(seconds(" 2.5 "), Ok(Some(Duration::from_millis(2_500))));
+        assert_eq!(seconds(""), Ok(None));
+        for wrong in ["0", "-1", "soon", "NaN", "1e9", "2s"] {
+            assert_eq!(seconds(wrong), Err(wrong.to_owned()));
         }
     }
 }

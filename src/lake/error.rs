@@ -209,6 +209,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Contention { .. } => true,
+            Self::Log { source, .. } => is_of_store(source),
             Self::Storage { source, .. } => !matches!(
                 source,
                 object_store::Error::NotFound { .. }
@@ -229,13 +230,19 @@ impl Error {
             | Self::Changed { .. }
             | Self::Schema(_)
             | Self::Misuse { .. }
-            | Self::Log { .. }
             | Self::File { .. }
             | Self::TooOld { .. }
             | Self::VersionGone { .. }
             | Self::Query { .. } => false,
         }
     }
+}
+
+/// Tells whether the log could not be read because the store failed. The reader of the log keeps that cause to itself,
+/// in a type without a name; its text is all that is left.
+fn is_of_store(error: &DeltaTableError) -> bool {
+    matches!(error, DeltaTableError::KernelError(error)
+        if error.to_string().contains("Error interacting with object store"))
 }
 
 /// Finds the operating system's word for a failure.

@@ -137,7 +137,7 @@ impl KeyHasher {
 }
 
 /// Hashes kept in memory, 8 bytes each; the files first seen are forgotten first.
-const MAX_HASHES: usize = 8 << 20;
+const MAX_HASHES: usize = 4 << 20;
 
 /// The keys of files, for all tables of a lake. Files never change: what was read or written once is known for good.
 #[derive(Debug, Default)]

@@ -1,189 +1,321 @@
-//! Misbehaviour that can be asked for: a middleware between the network and the answers.
+//! Misbehaviour that can be asked for: which there is, and how it is written.
+//!
+//! ```text
+//! throttle=50,retry-after=1     every 50th request is answered with 429
+//! error=7                       the 7th request fails
+//! error=4%,drop=2%,seed=9       one in 25 addresses fails when it is first asked for, one in 50 loses the connection
+//! restless-pages,seed=9         a profile: a name for several of these
+//! ```
+//!
+//! A share is one of addresses, not of requests: which ones are hit follows from the seed alone, whatever the order in
+//! which they are asked for, and an address that is hit by several faults shows them one after the other. What can
+//! pass does so: asked for often enough, every address gives its answer.
+
+mod bucket;
+mod inject;
+mod line;
+mod mangle;
+mod pages;
 
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, Uri, header};
-use axum::middleware::Next;
-use axum::response::Response;
-use bytes::Bytes;
+pub use self::bucket::Manners;
+pub(crate) use self::inject::{Injector, inject};
+pub(crate) use self::line::{Line, Lines};
 
-/// Which answers go wrong, by the number of the request (the first is 1). The default is none.
+/// What can go wrong with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// 429 with `Retry-After`.
+    Throttle,
+    /// 200 with `Retry-After`: a good answer that asks for a pause.
+    Pause,
+    /// 503 with `Retry-After`.
+    Unavailable,
+    /// A good answer, held back, with `X-RateLimit-Delay`.
+    Tarpit,
+    /// 500 or 502 with an HTML page.
+    Error,
+    /// 500 with plain text.
+    TextError,
+    /// 500 with `{"count":1,"value":{"Message":…}}`.
+    WrappedError,
+    /// The connection breaks before the answer.
+    Drop,
+    /// No answer ever comes.
+    Hang,
+    /// A sign-in page: 203, 302 to it, or 200 with HTML.
+    SignIn,
+    /// 401 without a reason.
+    Unauthorized,
+    /// Half of the answer, with a fitting length.
+    Truncate,
+    /// Half of the answer, with the length of the whole.
+    Short,
+    /// The connection breaks in the middle of the answer.
+    Reset,
+    /// A further page is the first one once more.
+    RepeatPage,
+    /// A page names itself as the next one.
+    RepeatToken,
+    /// A page without rows in the middle of a list.
+    EmptyPage,
+    /// Rows before a page are gone: it begins too late.
+    Shift,
+    /// Rows before a page are new: it begins too early.
+    Insert,
+    /// A further page by number is empty: the list has become shorter than what was read of it.
+    Shrink,
+    /// Begins with a byte-order mark.
+    Bom,
+    /// Floats for whole numbers, dates without offset, ids in capitals or without dashes.
+    OddForms,
+    /// `0001-01-01T00:00:00` where a date is not known.
+    YearOne,
+    /// Values of enumerations that no documentation names.
+    UnknownEnums,
+    /// Fields are absent that need not be there.
+    MissingOptional,
+    /// A row without the field that identifies it.
+    MissingMandatory,
+    /// 404 for everything inside of a repository that lists still name.
+    Hidden,
+    /// 204 for timelines.
+    NoTimeline,
+}
+
+impl Fault {
+    const ALL: [(&'static str, Fault); 28] = [
+        ("throttle", Fault::Throttle),
+        ("pause", Fault::Pause),
+        ("unavailable", Fault::Unavailable),
+        ("tarpit", Fault::Tarpit),
+        ("error", Fault::Error),
+        ("text-error", Fault::TextError),
+        ("wrapped-error", Fault::WrappedError),
+        ("drop", Fault::Drop),
+        ("hang", Fault::Hang),
+        ("sign-in", Fault::SignIn),
+        ("unauthorized", Fault::Unauthorized),
+        ("truncate", Fault::Truncate),
+        ("short", Fault::Short),
+        ("reset", Fault::Reset),
+        ("repeat-page", Fault::RepeatPage),
+        ("repeat-token", Fault::RepeatToken),
+        ("empty-page", Fault::EmptyPage),
+        ("shift", Fault::Shift),
+        ("insert", Fault::Insert),
+        ("shrink", Fault::Shrink),
+        ("bom", Fault::Bom),
+        ("odd-forms", Fault::OddForms),
+        ("year-one", Fault::YearOne),
+        ("unknown-enums", Fault::UnknownEnums),
+        ("missing-optional", Fault::MissingOptional),
+        ("missing-mandatory", Fault::MissingMandatory),
+        ("hidden", Fault::Hidden),
+        ("no-timeline", Fault::NoTimeline),
+    ];
+
+    /// Returns its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, fault)| *fault == self).map_or("", |(name, _)| name)
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(own, _)| *own == name).map(|(_, fault)| *fault)
+    }
+
+    /// Whether it shows only when an address is asked for the first time; all others are properties of the answer.
+    const fn passes(self) -> bool {
+        !matches!(
+            self,
+            Fault::Bom
+                | Fault::OddForms
+                | Fault::YearOne
+                | Fault::UnknownEnums
+                | Fault::MissingOptional
+                | Fault::MissingMandatory
+                | Fault::Hidden
+                | Fault::NoTimeline
+        )
+    }
+}
+
+/// When a fault shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At this request, the first being 1.
+    At(u64),
+    /// At every n-th request.
+    Every(u64),
+    /// At so many of a thousand addresses.
+    Permille(u64),
+}
+
+/// What goes wrong; the default is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// Every n-th request is answered with 429.
-    pub throttle_every: Option<u64>,
-    /// Seconds in `Retry-After` of those answers.
+    /// Which faults, and when.
+    pub rules: Vec<(Fault, When)>,
+    /// Chooses the addresses of shares.
+    pub seed: u64,
+    /// Seconds in `Retry-After`.
     pub retry_after_s: u64,
-    /// This request gets a sign-in page with status 203.
-    pub sign_in_at: Option<u64>,
-    /// This request gets status 500.
-    pub error_at: Option<u64>,
-    /// The answer to this request is cut in half, with a fitting length.
-    pub truncate_at: Option<u64>,
-    /// The connection breaks in the middle of the answer to this request.
-    pub reset_at: Option<u64>,
-    /// From this request on, the first request for a further page gets the first page again.
-    pub repeat_page_at: Option<u64>,
+    /// Most rows of a page, whatever is asked for.
+    pub page_rows: Option<u64>,
+    /// Requests that an identity may send at once, and seconds after which a spent budget is whole again.
+    pub bucket: Option<(u64, u64)>,
+    /// How often an address shows each fault that passes; 0 means once.
+    pub times: u64,
+    /// Only addresses whose path contains it; empty means all.
+    pub only: String,
 }
+
+/// Names for several faults at once, with what they are about.
+pub const PROFILES: [(&str, &str, &str); 9] = [
+    (
+        "throttled",
+        "a small budget for the identity, 429 and pauses with Retry-After, tarpits, and a 401 now and then",
+        "bucket=250/4,retry-after=1,throttle=0.3%,pause=0.3%,unavailable=0.3%,tarpit=1%,unauthorized=0.5%",
+    ),
+    (
+        "flaky",
+        "errors 500 and 502 of every form, connections that break before and within an answer, cut answers, no answer",
+        "error=4%,text-error=2%,wrapped-error=2%,drop=3%,reset=3%,truncate=3%,short=3%,hang=0.3%",
+    ),
+    (
+        "signed-out",
+        "single sign-in pages: 203, 302, 200 with HTML, 401",
+        "sign-in=4%,unauthorized=2%",
+    ),
+    (
+        "restless-pages",
+        "pages of 7 rows that repeat, shift, shrink, are empty or name themselves as the next",
+        "page-rows=7,repeat-page=8%,repeat-token=8%,empty-page=8%,shift=8%,insert=8%,shrink=8%",
+    ),
+    (
+        "odd-answers",
+        "byte-order marks, floats, dates without offset, ids in other forms, the year 1 for no date",
+        "bom=30%,odd-forms=50%,year-one=50%",
+    ),
+    (
+        "strange-values",
+        "unknown values of enumerations, absent fields",
+        "unknown-enums=50%,missing-optional=50%",
+    ),
+    (
+        "hidden",
+        "404 inside of some repositories, 204 for some timelines",
+        "hidden=20%,no-timeline=20%",
+    ),
+    ("broken-answers", "rows without what identifies them", "missing-mandatory=3%"),
+    (
+        "everything",
+        "all that passes, at once",
+        "bucket=250/4,retry-after=1,throttle=0.2%,pause=0.2%,tarpit=1%,error=2%,text-error=1%,wrapped-error=1%,\
+         drop=1%,reset=1%,truncate=1%,short=1%,hang=0.1%,sign-in=2%,page-rows=9,repeat-page=4%,repeat-token=4%,\
+         empty-page=4%,shift=4%,insert=4%,shrink=4%,bom=20%",
+    ),
+];
 
 /// A fault text that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{text}` is not a fault; known are throttle=N, retry-after=SECONDS, sign-in=N, error=N, truncate=N, reset=N, \
-     repeat-page=N, separated by commas"
-)]
+#[error("`{text}` is not a fault; known are {}", known())]
 pub struct UnknownFault {
     /// The part that is not understood.
     pub text: String,
 }
 
+/// The names that are known.
+fn known() -> String {
+    let profiles = PROFILES.iter().map(|(name, ..)| (*name).to_owned());
+    let faults = Fault::ALL.iter().map(|(name, _)| format!("{name}=N or N%"));
+    let settings = [
+        "retry-after=SECONDS",
+        "bucket=REQUESTS/SECONDS",
+        "page-rows=N",
+        "times=N",
+        "only=PATH",
+        "seed=N",
+    ];
+    let all: Vec<String> = profiles.chain(faults).chain(settings.map(str::to_owned)).collect();
+    all.join(", ")
+}
+
 impl FromStr for Faults {
     type Err = UnknownFault;
 
-    /// Reads `throttle=50,truncate=7`; the empty text is no fault.
+    /// Reads `flaky,throttle=50,truncate=7,error=2.5%`; the empty text is no fault.
     fn from_str(text: &str) -> Result<Faults, UnknownFault> {
         let mut faults = Faults::default();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let unknown = || UnknownFault { text: part.to_owned() };
-            let (name, number) = part.split_once('=').ok_or_else(unknown)?;
-            let number: u64 = number.trim().parse().map_err(|_| unknown())?;
-            let field = match name.trim() {
-                "throttle" => &mut faults.throttle_every,
-                "sign-in" => &mut faults.sign_in_at,
-                "error" => &mut faults.error_at,
-                "truncate" => &mut faults.truncate_at,
-                "reset" => &mut faults.reset_at,
-                "repeat-page" => &mut faults.repeat_page_at,
-                "retry-after" => {
-                    faults.retry_after_s = number;
-                    continue;
-                }
-                _ => return Err(unknown()),
-            };
-            *field = Some(number);
+            faults.read(part).ok_or_else(|| UnknownFault { text: part.to_owned() })?;
         }
         Ok(faults)
     }
 }
 
-/// The faults of a running simulator and how far it has got.
-#[derive(Debug)]
-pub(crate) struct Injector {
-    faults: Faults,
-    seen: AtomicU64,
-    repeated: AtomicU64,
-}
+impl Faults {
+    fn read(&mut self, part: &str) -> Option<()> {
+        let Some((name, value)) = part.split_once('=') else {
+            let (_, _, text) = PROFILES.iter().find(|(name, ..)| *name == part)?;
+            return text.split(',').try_for_each(|part| self.read(part.trim()));
+        };
+        let (name, value) = (name.trim(), value.trim());
+        let number = || value.parse::<u64>().ok();
+        match name {
+            "retry-after" => self.retry_after_s = number()?,
+            "page-rows" => self.page_rows = Some(number().filter(|rows| *rows >= 2)?),
+            "times" => self.times = number()?,
+            "seed" => self.seed = number()?,
+            "only" => self.only = value.to_owned(),
+            "bucket" => {
+                let (requests, seconds) = value.split_once('/')?;
+                let (requests, seconds) = (requests.parse().ok()?, seconds.parse().ok()?);
+                self.bucket =
+                    Some((requests, seconds)).filter(|bucket| bucket.0 > 0 && bucket.1 > 0);
+                self.bucket?;
+            }
+            _ => {
+                let fault = Fault::named(name)?;
+                self.rules.push((fault, when(fault, value)?));
+            }
+        }
+        Some(())
+    }
 
-impl Injector {
-    /// Starts to count.
-    pub(crate) fn new(faults: Faults) -> Injector {
-        Injector { faults, seen: AtomicU64::new(0), repeated: AtomicU64::new(0) }
-    }
-}
-
-/// Lets a request through, or makes its answer go wrong.
-pub(crate) async fn inject(
-    State(injector): State<Arc<Injector>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let faults = &injector.faults;
-    if *faults == Faults::default() || request.uri().path().starts_with("/_simulator") {
-        return next.run(request).await;
-    }
-    let number = injector.seen.fetch_add(1, Ordering::Relaxed) + 1;
-    let is_now = |at: Option<u64>| at == Some(number);
-    if faults.throttle_every.is_some_and(|every| every > 0 && number.is_multiple_of(every)) {
-        let mut answer = plain(
-            StatusCode::TOO_MANY_REQUESTS,
-            "text/plain",
-            "TF400733: The request has been canceled: Request was blocked due to exceeding usage of resource.",
-        );
-        let headers = answer.headers_mut();
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(faults.retry_after_s));
-        headers.insert("x-ratelimit-resource", HeaderValue::from_static("core"));
-        headers.insert("x-ratelimit-limit", HeaderValue::from_static("200"));
-        headers.insert("x-ratelimit-remaining", HeaderValue::from_static("0"));
-        return answer;
-    }
-    if is_now(faults.sign_in_at) {
-        return plain(
-            StatusCode::NON_AUTHORITATIVE_INFORMATION,
-            "text/html; charset=utf-8",
-            "<html><title>Sign In</title></html>",
-        );
-    }
-    if is_now(faults.error_at) {
-        return plain(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "text/html",
-            "<html>Internal Server Error</html>",
-        );
-    }
-    let is_further = request
-        .uri()
-        .query()
-        .is_some_and(|query| query.contains("ontinuationToken=") || query.contains("skip="));
-    if faults.repeat_page_at.is_some_and(|at| number >= at)
-        && is_further
-        && injector.repeated.fetch_add(1, Ordering::Relaxed) == 0
-        && let Some(uri) = first_page(request.uri())
-    {
-        *request.uri_mut() = uri;
-    }
-    let answer = next.run(request).await;
-    if is_now(faults.truncate_at) {
-        return cut(answer, false).await;
-    }
-    if is_now(faults.reset_at) {
-        return cut(answer, true).await;
-    }
-    answer
-}
-
-/// The address without what asks for a further page.
-fn first_page(uri: &Uri) -> Option<Uri> {
-    let rest: Vec<&str> = uri
-        .query()?
-        .split('&')
-        .filter(|part| {
-            let name = part.split('=').next().unwrap_or("").to_ascii_lowercase();
-            ![
-                "continuationtoken",
-                "$skip",
-                "%24skip",
-                "searchcriteria.$skip",
-                "searchcriteria.%24skip",
-            ]
-            .contains(&name.as_str())
+    /// Returns whether an address is hit, and by which faults, in the order in which it shows them.
+    fn hits(&self, address: u64) -> impl Iterator<Item = Fault> + '_ {
+        let mut is_signed_out = false;
+        self.rules.iter().filter_map(move |(fault, when)| {
+            let When::Permille(share) = when else { return None };
+            let is_hit = self.chance(*fault, address) % 1000 < *share;
+            // Two in a row would not be single ones any more.
+            let is_sign_in = matches!(fault, Fault::SignIn | Fault::Unauthorized);
+            let is_second = is_hit && is_sign_in && std::mem::replace(&mut is_signed_out, true);
+            (is_hit && !is_second).then_some(*fault)
         })
-        .collect();
-    format!("{}?{}", uri.path(), rest.join("&")).parse().ok()
-}
-
-/// Half of the answer: either as if that were all, or with the connection broken off.
-async fn cut(answer: Response, breaks: bool) -> Response {
-    let (mut parts, body) = answer.into_parts();
-    let whole = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let half = whole.slice(..whole.len() / 2);
-    if !breaks {
-        parts.headers.remove(header::CONTENT_LENGTH);
-        return Response::from_parts(parts, Body::from(half));
     }
-    let broken = Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
-    let stream = futures::stream::iter([Ok::<Bytes, std::io::Error>(half), broken]);
-    Response::from_parts(parts, Body::from_stream(stream))
+
+    /// A number that follows from the seed, a fault and an address.
+    fn chance(&self, fault: Fault, address: u64) -> u64 {
+        super::random::mix(
+            self.seed ^ super::random::mix(address ^ super::random::mix(fault as u64 + 1)),
+        )
+    }
 }
 
-fn plain(status: StatusCode, content_type: &'static str, body: &'static str) -> Response {
-    let mut answer = Response::new(Body::from(body));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    answer
+fn when(fault: Fault, value: &str) -> Option<When> {
+    if let Some(share) = value.strip_suffix('%') {
+        let permille =
+            share.trim().parse::<f64>().ok().filter(|share| (0.0..=100.0).contains(share))? * 10.0;
+        return Some(When::Permille(permille.round() as u64));
+    }
+    let number = value.parse().ok()?;
+    match fault {
+        Fault::Throttle => Some(When::Every(number)).filter(|_| number > 0),
+        _ => Some(When::At(number)),
+    }
 }
 
 #[cfg(test)]
@@ -192,12 +324,38 @@ mod tests {
 
     #[test]
     fn faults_are_read_from_text() {
-        let faults: Faults = "throttle=50, retry-after=2,truncate=7".parse().unwrap();
+        let faults: Faults =
+            "throttle=50, retry-after=2,truncate=7,error=2.5%,seed=9".parse().unwrap();
+        let rules = [
+            (Fault::Throttle, When::Every(50)),
+            (Fault::Truncate, When::At(7)),
+            (Fault::Error, When::Permille(25)),
+        ];
         assert_eq!(
-            (faults.throttle_every, faults.retry_after_s, faults.truncate_at),
-            (Some(50), 2, Some(7))
+            faults,
+            Faults { rules: rules.to_vec(), seed: 9, retry_after_s: 2, ..Faults::default() }
         );
         assert_eq!("".parse(), Ok(Faults::default()));
-        assert_eq!("flood=1".parse::<Faults>(), Err(UnknownFault { text: "flood=1".to_owned() }));
+        for wrong in ["flood=1", "flood", "error=101%", "error=x", "bucket=5", "page-rows=1"] {
+            assert_eq!(wrong.parse::<Faults>(), Err(UnknownFault { text: wrong.to_owned() }));
+        }
+        for (name, ..) in PROFILES {
+            assert_ne!(name.parse::<Faults>().unwrap(), Faults::default());
+        }
+    }
+
+    #[test]
+    fn shares_follow_the_seed() {
+        let faults: Faults = "error=20%,sign-in=50%,unauthorized=50%,seed=3".parse().unwrap();
+        let hit = |address| faults.hits(address).collect::<Vec<_>>();
+        let errors = (0..10_000).filter(|address| hit(*address).contains(&Fault::Error)).count();
+        assert!((1_800..2_200).contains(&errors), "{errors}");
+        for address in 0..1_000 {
+            assert_eq!(hit(address), hit(address));
+            let both = [Fault::SignIn, Fault::Unauthorized];
+            assert!(!both.iter().all(|fault| hit(address).contains(fault)));
+        }
+        let other = Faults { seed: 4, ..faults.clone() };
+        assert!((0..100).any(|address| hit(address) != other.hits(address).collect::<Vec<_>>()));
     }
 }

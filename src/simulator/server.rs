@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) directory: Directory,
     denied: Vec<String>,
     requests: Mutex<Requests>,
+    /// What goes wrong.
+    pub(crate) injector: Arc<Injector>,
 }
 
 /// Who asks.
@@ -60,9 +62,11 @@ impl Shared {
         token: String,
         denied: Vec<String>,
         directory: Directory,
+        faults: Faults,
     ) -> Shared {
         let snapshot = RwLock::new(Arc::new(Snapshot::new(&world, world.start)));
-        Shared { world, snapshot, token, denied, directory, requests: Mutex::default() }
+        let (requests, injector) = (Mutex::default(), Arc::new(Injector::new(faults)));
+        Shared { world, snapshot, token, denied, directory, requests, injector }
     }
 
     /// What is visible now.
@@ -246,6 +250,15 @@ impl Shared {
                     json.int(route, i64::try_from(count).unwrap_or(i64::MAX));
                 }
             });
+            let disturbance = self.injector.now();
+            let manners = disturbance.manners();
+            json.key("faults").object(|json| {
+                for (fault, count) in disturbance.shown() {
+                    json.int(fault, i64::try_from(count).unwrap_or(i64::MAX));
+                }
+            });
+            json.int("pauses", i64::try_from(manners.pauses).unwrap_or(i64::MAX));
+            json.int("sent_during_pauses", i64::try_from(manners.early).unwrap_or(i64::MAX));
             for (name, count) in [
                 ("active", snapshot.projects.iter().map(|lists| lists.active.len()).sum::<usize>()),
                 ("completed", snapshot.projects.iter().map(|lists| lists.completed.len()).sum()),
@@ -259,12 +272,28 @@ impl Shared {
 }
 
 /// The service with its faults in front.
-pub(crate) fn router(shared: Arc<Shared>, faults: Faults) -> Router {
-    let injector = Arc::new(Injector::new(faults));
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let (clock, injector) = (Arc::clone(&shared), Arc::clone(&shared.injector));
+    // Answers that are made up on the way carry the same time as all others.
+    let dated = move |mut answer: Response| {
+        let headers = answer.headers_mut();
+        if !headers.contains_key(header::DATE)
+            && let Ok(date) = HeaderValue::from_str(&date(clock.snapshot().now))
+        {
+            headers.insert(header::DATE, date);
+        }
+        std::future::ready(answer)
+    };
     Router::new()
         .fallback(handle)
         .with_state(shared)
         .layer(middleware::from_fn_with_state(injector, inject))
+        .layer(middleware::map_response(dated))
+}
+
+/// The clock as a header shows it.
+fn date(now: Time) -> String {
+    now.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 async fn handle(
@@ -289,13 +318,12 @@ fn respond(answer: Answer, now: Time) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
-    let date = now.to_utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let mut set = |name: HeaderName, text: &str| {
         if let Ok(value) = HeaderValue::from_str(text) {
             headers.insert(name, value);
         }
     };
-    set(header::DATE, &date);
+    set(header::DATE, &date(now));
     if !answer.content_type.is_empty() {
         set(header::CONTENT_TYPE, answer.content_type);
     }

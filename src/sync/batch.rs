@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Run;
 use super::error::Error;
@@ -11,9 +12,9 @@ use crate::lake::Complete;
 use crate::schema::{Cell, Row};
 
 /// Rows after which gathered rows are written.
-const MOST_ROWS: usize = 60_000;
+const MOST_ROWS: usize = 30_000;
 /// Bytes of text after which gathered rows are written.
-const MOST_BYTES: usize = 48 << 20;
+const MOST_BYTES: usize = 24 << 20;
 /// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
 const MOST_SECONDS: i64 = 60;
 
@@ -48,6 +49,15 @@ pub(super) struct Unit {
     pub judged: Vec<super::jobs::Judged>,
     /// Time of the answer; of the earliest, where there are several.
     pub seen_at: DateTime<Utc>,
+    /// The room that it takes on the way; given back once it is gathered.
+    pub room: Option<OwnedSemaphorePermit>,
+}
+
+impl Unit {
+    /// Returns how many rows it holds.
+    pub fn rows(&self) -> usize {
+        self.tables.values().map(Vec::len).sum()
+    }
 }
 
 /// What goes from readers to the writer.

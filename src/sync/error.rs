@@ -70,9 +70,17 @@ pub enum Error {
     },
     /// Somebody asked it to stop.
     #[error(
-        "stopped before the end; what was committed stays, and the next sync goes on from there"
+        "stopped while reading {}; {commits} commits with {rows} rows stand, and the next sync goes on from there",
+        reading.replace('_', " ")
     )]
-    Stopped,
+    Stopped {
+        /// What was being read, by the name of the resource.
+        reading: &'static str,
+        /// Commits that were made.
+        commits: u64,
+        /// Rows in them.
+        rows: u64,
+    },
 }
 
 impl Error {
@@ -81,7 +89,7 @@ impl Error {
         match self {
             Self::Organization { source, .. } => source.is_transient(),
             Self::Lake { source, .. } | Self::Store { source, .. } => source.is_transient(),
-            Self::Stopped => true,
+            Self::Stopped { .. } => true,
             _ => false,
         }
     }
@@ -97,9 +105,10 @@ impl Hint for Error {
             Self::Organization { source, .. } => source.hints(),
             Self::Lake { source, .. } | Self::Store { source, .. } => source.hints(),
             // The causes bring hints of their own.
-            Self::Query { .. } | Self::Schema { .. } | Self::Broken { .. } | Self::Stopped => {
-                Vec::new()
-            }
+            Self::Query { .. }
+            | Self::Schema { .. }
+            | Self::Broken { .. }
+            | Self::Stopped { .. } => Vec::new(),
         }
     }
 }

@@ -184,7 +184,8 @@ impl Judge {
         }
         let is_due = self.is_due(closed_at, read.rechecked);
         let parts = Parts {
-            single: !read.parts.single,
+            // That policies were not bypassed is only known where both were read together.
+            single: !read.parts.single || !read.parts.threads,
             threads: !read.parts.threads || is_due,
             iterations: !read.parts.iterations,
             statuses: !read.parts.statuses || is_due,

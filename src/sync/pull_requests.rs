@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Days, Months, TimeDelta, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::Run;
 use super::batch::{Batch, Close, Message, Unit};
@@ -22,6 +22,8 @@ use crate::window::{Window, month_start, next_month};
 
 /// Messages that may wait for the writer.
 const WAITING: usize = 256;
+/// Rows in them: a page of a thousand pull requests has about five times as many.
+const WAITING_ROWS: u32 = 20_000;
 /// Pull requests that a window of the past should have, about.
 const GOOD_WINDOW: usize = 3_000;
 /// A window with fewer lets the rest of the past be tried at once.
@@ -53,6 +55,8 @@ pub(super) struct Shared<'a> {
     /// Those of the known active ones that some list of this sync named.
     pub(super) listed: Mutex<HashSet<i64>>,
     send: mpsc::Sender<Message>,
+    /// Room for rows that wait for the writer.
+    room: Arc<Semaphore>,
     windows: &'a AtomicUsize,
 }
 
@@ -72,8 +76,9 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     run.begin(Resource::PullRequests);
     let windows = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel(WAITING);
+    let room = Arc::new(Semaphore::new(WAITING_ROWS as usize));
     let (known, listed) = (known(run).await?, Mutex::default());
-    let shared = Shared { run, known, listed, send, windows: &windows };
+    let shared = Shared { run, known, listed, send, room, windows: &windows };
     let readers = async move {
         let result = futures::stream::iter(&run.projects)
             .map(|project| of_project(&shared, project))
@@ -225,7 +230,12 @@ impl Shared<'_> {
         Open { number, units: 0, rows: 0, landed: HashMap::new() }
     }
 
-    async fn hand_over(&self, message: Message) {
+    async fn hand_over(&self, mut message: Message) {
+        if let Message::Unit(unit) = &mut message {
+            let rows = u32::try_from(unit.rows()).unwrap_or(u32::MAX).min(WAITING_ROWS);
+            // It is never closed.
+            unit.room = Arc::clone(&self.room).acquire_many_owned(rows).await.ok();
+        }
         // The writer is gone only when it failed, and then its error ends the run.
         let _ = self.send.send(message).await;
     }

@@ -130,6 +130,7 @@ pub(super) async fn explain(run: &Run) -> Result<(), Error> {
     let sql = "select p.* from pushes p left anti join pull_requests m \
                on p.organization = m.organization and p.repository_id = m.repository_id \
                and p.new_commit = m.merge_commit and p.ref_name = m.target_ref and m.status = 'completed' \
+               and m.closed_at >= $start_at - interval '7 days' \
                where p.organization = $organization and p.kind = 'update' and p.pull_request_ids is null \
                and p.at >= $start_at";
     let rows = run.query("pushes", sql, "which pushes are not explained").await?;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::error::Error;
 use super::judge::Judge;
 use super::scope::{Outcome, Scope};
+use super::standing::Standing;
 use super::tally::Tally;
 use super::{Input, Options, Report, chain, places, snapshots};
 use crate::ado::Meter;
@@ -73,6 +74,7 @@ pub(super) struct Run {
     started_at: DateTime<Utc>,
     writes: bool,
     done: Mutex<Done>,
+    standing: Arc<Standing>,
 }
 
 #[derive(Default)]
@@ -87,16 +89,25 @@ struct Done {
 
 impl Run {
     /// Signs in, fixes the upper bound, and reads what everything else is read within: projects and repositories.
-    pub async fn start(input: Input, options: &Options) -> Result<Self, Error> {
-        Self::open(input, options, true).await
+    pub async fn start(
+        input: Input,
+        options: &Options,
+        standing: Arc<Standing>,
+    ) -> Result<Self, Error> {
+        Self::open(input, options, true, standing).await
     }
 
     /// As [`Run::start`], but nothing is written.
     pub async fn look(input: Input, options: &Options) -> Result<Self, Error> {
-        Self::open(input, options, false).await
+        Self::open(input, options, false, Arc::default()).await
     }
 
-    async fn open(input: Input, options: &Options, writes: bool) -> Result<Self, Error> {
+    async fn open(
+        input: Input,
+        options: &Options,
+        writes: bool,
+        standing: Arc<Standing>,
+    ) -> Result<Self, Error> {
         let organization = input.source.organization().to_owned();
         let progress_so_far = input
             .lake
@@ -121,6 +132,7 @@ impl Run {
             started_at: DateTime::UNIX_EPOCH,
             writes,
             done: Mutex::default(),
+            standing,
             input,
         };
         places::sign_in(&mut run).await?;
@@ -264,16 +276,22 @@ impl Run {
             return Ok(0);
         }
         let begun = Instant::now();
-        let run_id = self.run_id.as_str();
-        let change = Change { table, organization, run_id, seen_at, rows, complete };
+        let lake = Arc::clone(&self.input.lake);
+        let (name, run_id) = (table.to_owned(), self.run_id.clone());
+        let organization = organization.to_owned();
+        let commit = async move {
+            let (table, organization, run_id) = (&*name, &*organization, &*run_id);
+            lake.write(Change { table, organization, run_id, seen_at, rows, complete }).await
+        };
         let written = self
-            .input
-            .lake
-            .write(change)
+            .standing
+            .commit(commit)
             .await
+            .map_err(|source| Error::Broken { source })?
             .map_err(|source| lake_error("write", table, source))?;
         if let Some(version) = written.version {
             let (table, rows) = (table.to_owned(), written.rows());
+            self.standing.committed(rows);
             *self.done().changed.entry(table.clone()).or_default() += rows;
             self.tell(&Event::Committed { table, version, rows, took: begun.elapsed() });
         }
@@ -342,6 +360,7 @@ impl Run {
 
     /// Tells that a resource begins.
     pub fn begin(&self, resource: Resource) {
+        self.standing.reads(resource);
         self.done().started.insert(resource.name(), Instant::now());
         let (organization, resource) = (self.organization().to_owned(), resource.name().to_owned());
         self.tell(&Event::ResourceStarted { organization, resource });

@@ -23,8 +23,8 @@ const GOOD_WINDOW: usize = 20_000;
 const THIN_WINDOW: usize = 2_000;
 /// How far a window asks beyond its lower end: whether the service counts the bounds in is not documented.
 const OVERLAP_S: i64 = 1;
-/// Rows that are gathered before they are written.
-const MOST_ROWS: usize = 20_000;
+/// Rows that are gathered before they are written, of all projects that are read at once.
+const MOST_ROWS: usize = 40_000;
 
 /// Reads the runs of all projects.
 pub(super) async fn read(run: &Run) -> Result<(), Error> {
@@ -137,6 +137,7 @@ async fn write_all(
 ) -> Result<Outcome, Error> {
     let mut pages = std::pin::pin!(pages);
     let (mut rows, mut finishes, mut seen_at) = (Vec::new(), Vec::new(), None);
+    let at_once = run.input.section.concurrency.clamp(1, run.projects.len().max(1));
     loop {
         let page = pages.try_next().await;
         let (page, ending) = match run.sort_out(page)? {
@@ -150,7 +151,7 @@ async fn write_all(
             finishes.extend(page.finishes);
             seen_at = Some(page.seen_at);
         }
-        if rows.len() >= MOST_ROWS || ending.is_some() {
+        if rows.len() >= MOST_ROWS / at_once || ending.is_some() {
             if let Some(seen_at) = seen_at {
                 let take = |rows: &mut Vec<Row>| std::mem::take(rows);
                 run.write("pipeline_run_finishes", take(&mut finishes), Vec::new(), seen_at)

@@ -158,31 +158,69 @@ async fn a_call_carries_version_token_and_no_wish_to_be_redirected() {
     assert_eq!((seen[2].as_str(), seen[3].as_str()), ("Suppress", "gzip"));
 }
 
-#[tokio::test]
-async fn a_list_by_skip_ends_only_at_an_empty_page() {
-    // $top is clamped to 2, the page is short in the middle, and a row shifts from one page to the next.
-    let address = serve(|_, address| {
-        let skip =
-            address.split("$skip=").nth(1).map_or("0", |rest| rest.split('&').next().unwrap());
-        json(match skip {
-            "0" => projects([1, 2]),
-            "2" => projects([2]),
-            "3" => projects([3, 4]),
-            _ => projects([]),
-        })
-    });
-    let stuck = ids(&client(address), Paging::Skip { top: 1000 }).await.unwrap_err();
-    assert!(stuck.to_string().contains("nothing that was not on the pages before it"), "{stuck}");
+/// The rows from `$skip` on, at most `most`.
+fn cut(address: &str, rows: std::ops::Range<u32>, most: usize) -> Response<Body> {
+    let skip = address.split("$skip=").nth(1).map_or("0", |rest| rest.split('&').next().unwrap());
+    json(projects(rows.skip(skip.parse().unwrap()).take(most)))
+}
 
-    let address =
-        serve(|n, _| json(projects([[1, 2, 3], [3, 4, 5]].get(n).into_iter().flatten().copied())));
+#[tokio::test]
+async fn a_list_by_skip_ends_only_where_its_last_row_comes_alone() {
+    // $top is clamped to 3; before the third request a row comes, before the fifth two rows go.
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let address = serve({
+        let asked = Arc::clone(&asked);
+        move |n, address| {
+            asked.lock().unwrap().push(address.to_owned());
+            cut(address, [1, 1, 0, 0, 2, 2].get(n).copied().unwrap_or(2)..9, 3)
+        }
+    });
     let client = client(address);
     let meter = Arc::new(Meter::default());
-    let seen = ids(&client.metered(Arc::clone(&meter)), Paging::Skip { top: 3 }).await.unwrap();
-    assert_eq!(seen, ["p1", "p2", "p3", "p3", "p4", "p5"]);
-    let expected = Counts { requests: 3, pages: 2, rows: 6, ..Counts::default() };
-    assert_eq!(meter.counts(), expected);
+    let seen = ids(&client.metered(Arc::clone(&meter)), Paging::Skip { top: 1000 }).await.unwrap();
+    for row in 2..9 {
+        assert!(seen.contains(&format!("p{row}")), "{seen:?}");
+    }
+    let asked = asked.lock().unwrap();
+    assert!(asked[1].contains("$skip=2&"), "the last row once more: {asked:?}");
+    let counts = meter.counts();
+    assert_eq!((counts.requests, counts.rows), (asked.len() as u64, seen.len() as u64));
     assert_eq!(client.meter().counts(), Counts::default());
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_is_an_error() {
+    let address = serve(|_, _| json(projects([1, 2])));
+    let stuck = ids(&client(address), Paging::Skip { top: 1000 }).await.unwrap_err();
+    assert!(stuck.to_string().contains("nothing that was not on the pages before it"), "{stuck}");
+}
+
+#[tokio::test]
+async fn a_page_by_token_that_was_given_before_is_asked_for_again() {
+    let address = serve(|n, _| match n {
+        0 | 1 => with(json(projects([1, 2])), 200, &[("x-ms-continuationtoken", "2")]),
+        2 => with(json(projects([3])), 200, &[("x-ms-continuationtoken", "2")]),
+        _ => json(projects([3])),
+    });
+    let seen = ids(&client(address), Paging::Token { top: 2 }).await.unwrap();
+    assert_eq!(seen, ["p1", "p2", "p3"]);
+}
+
+#[tokio::test]
+async fn where_nothing_works_every_call_is_given_up_soon() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let address = serve({
+        let asked = Arc::clone(&asked);
+        move |_, _| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            with(json("{}"), 500, &[])
+        }
+    });
+    let client = client(address);
+    for _ in 0..10 {
+        one(&client).await.unwrap_err();
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 4 * 3 + 6);
 }
 
 #[tokio::test]

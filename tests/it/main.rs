@@ -17,6 +17,8 @@ mod properties;
 mod queries;
 mod readme;
 mod report;
+#[cfg(unix)]
+mod robust;
 mod rows;
 mod sign_in;
 mod simulator;

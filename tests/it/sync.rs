@@ -32,11 +32,11 @@ production-branches = ["main", "release/*"]
 sast = [{ job = "CodeQL/*/*" }, { pipeline = "CodeQL", paths = ["src/**"] }]
 "#;
 
-async fn world() -> Simulator {
+pub async fn world() -> Simulator {
     Simulator::start(World::default()).await.unwrap()
 }
 
-fn config(start: &str, more: &str) -> Config {
+pub fn config(start: &str, more: &str) -> Config {
     let text = format!("[checks]\nstart-date = {start}\n{more}");
     Config::parse(Path::new("/adolake.toml"), &text, &Environment::from_iter([("A", "b")])).unwrap()
 }
@@ -47,7 +47,7 @@ fn lake(folder: &TempDir) -> Arc<Lake> {
     Arc::new(Lake::open(&url, &BTreeMap::new(), 400 * DAY, catalog).unwrap())
 }
 
-fn input(
+pub fn input(
     simulator: &Simulator,
     config: &Config,
     lake: &Arc<Lake>,
@@ -74,7 +74,7 @@ fn input(
     }
 }
 
-async fn synced(simulator: &Simulator, config: &Config, lake: &Arc<Lake>) -> Report {
+pub async fn synced(simulator: &Simulator, config: &Config, lake: &Arc<Lake>) -> Report {
     sync(input(simulator, config, lake, Arc::new(Silent)), &Options::default()).await.unwrap()
 }
 
@@ -328,7 +328,7 @@ async fn a_sync_that_is_stopped_again_and_again_ends_as_an_undisturbed_one() {
             Arc::new(StopAfter { left: AtomicUsize::new(commits), stop: stop.clone() });
         input.stop = stop;
         match sync(input, &Options::default()).await {
-            Err(Error::Stopped) => stops += 1,
+            Err(Error::Stopped { .. }) => stops += 1,
             Err(error) => panic!("{error:?}"),
             Ok(_) => break,
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::tolerant::{guid, instant, int};
+use super::tolerant::{guid, instant, int, name};
 use crate::ado::page::{Listed, key_of};
 
 /// The signed-in identity as the profile service knows it.
@@ -73,10 +73,13 @@ pub struct GraphSubject {
     pub descriptor: Option<String>,
     pub subject_kind: Option<String>,
     pub meta_type: Option<String>,
+    #[serde(deserialize_with = "name")]
     pub domain: Option<String>,
+    #[serde(deserialize_with = "name")]
     pub principal_name: Option<String>,
     pub mail_address: Option<String>,
     pub origin: Option<String>,
+    #[serde(deserialize_with = "name")]
     pub origin_id: Option<String>,
     pub display_name: Option<String>,
 }

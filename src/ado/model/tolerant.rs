@@ -156,6 +156,17 @@ pub(super) fn guid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     Ok(guid.map(|Guid(text)| text))
 }
 
+/// A name that may be an id: ids in lower case with dashes, other text as it is.
+pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text: Option<String> = serde::Deserialize::deserialize(deserializer)?;
+    let is_guid = |text: &str| {
+        let digits = text.bytes().filter(u8::is_ascii_hexdigit).count();
+        let dashes = [8, 13, 18, 23].iter().all(|at| text.as_bytes().get(*at) == Some(&b'-'));
+        digits == 32 && (text.len() == 32 || (text.len() == 36 && dashes))
+    };
+    Ok(text.and_then(|text| if is_guid(&text) { guid_of(&text) } else { Some(text) }))
+}
+
 /// An instant, see [`instant_of`].
 pub(super) fn instant<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -197,6 +208,8 @@ mod tests {
         int: Option<i64>,
         #[serde(deserialize_with = "flag")]
         flag: Option<bool>,
+        #[serde(deserialize_with = "name")]
+        name: Option<String>,
     }
 
     fn read(text: &str) -> Result<Everything, serde_json::Error> {
@@ -229,6 +242,14 @@ mod tests {
         let value = read_ok.unwrap();
         assert_eq!(value.guid.as_deref(), Some("f33d0a8b-2c9a-4e5e-8d0a-1b2c3d4e5f60"));
         assert_eq!((value.int, value.flag, value.at), (Some(720), Some(true), None));
+        for (text, expected) in [
+            ("F33D0A8B2C9A4E5E8D0A1B2C3D4E5F60", "f33d0a8b-2c9a-4e5e-8d0a-1b2c3d4e5f60"),
+            ("F33D0A8B-2C9A-4E5E-8D0A-1B2C3D4E5F60", "f33d0a8b-2c9a-4e5e-8d0a-1b2c3d4e5f60"),
+            ("Anna@Contoso.example", "Anna@Contoso.example"),
+        ] {
+            let value = read(&format!(r#"{{"name":"{text}"}}"#)).unwrap();
+            assert_eq!(value.name.as_deref(), Some(expected));
+        }
         assert_eq!(read(r#"{"int":"12"}"#).unwrap().int, Some(12));
         assert!(read(r#"{"int":1.5}"#).is_err());
         assert!(read(r#"{"flag":1}"#).is_err());

@@ -134,15 +134,14 @@ async fn who_am_i_and_where() {
 
 #[tokio::test]
 async fn faults_come_when_asked_for() {
-    let faults: Faults =
-        "throttle=3,retry-after=7,sign-in=1,error=2,truncate=4,reset=5".parse().unwrap();
+    let faults: Faults = "throttle=3,sign-in=1,error=2,truncate=4,reset=5,drop=7".parse().unwrap();
     let door = Door::open(Options { faults, ..Options::default() }).await;
     assert_eq!(door.ask("_apis/projects").await.status(), 203);
     assert_eq!(door.ask("_apis/projects").await.status(), 500);
     let throttled = door.ask("_apis/projects").await;
     assert_eq!(
         (throttled.status().as_u16(), throttled.headers()["retry-after"].to_str().unwrap()),
-        (429, "7")
+        (429, "0")
     );
     let cut = door.ask("_apis/projects").await.text().await.unwrap();
     assert!(serde_json::from_str::<Value>(&cut).is_err());
@@ -152,6 +151,32 @@ async fn faults_come_when_asked_for() {
     };
     assert!(broken().await.is_err());
     assert_eq!(door.ask("_apis/projects").await.status(), 429);
+    assert!(broken().await.is_err());
+    assert_eq!(door.ask("_apis/projects").await.status(), 200);
+}
+
+#[tokio::test]
+async fn who_comes_inside_a_pause_is_refused_and_counted() {
+    let faults: Faults = "throttle=2,retry-after=7".parse().unwrap();
+    let door = Door::open(Options { faults, ..Options::default() }).await;
+    assert_eq!(door.ask("_apis/projects").await.status(), 200);
+    for _ in 0..2 {
+        let refused = door.ask("_apis/projects").await;
+        assert_eq!(refused.status(), 429);
+        assert_eq!(refused.headers()["retry-after"], "7");
+        assert_eq!(refused.headers()["date"], "Thu, 01 Oct 2026 08:00:00 GMT");
+    }
+    let manners = door.simulator.manners();
+    assert_eq!((manners.pauses, manners.early), (1, 1));
+    let stats = door.ask_url(&format!("{}/_simulator/stats", door.simulator.url())).await;
+    let stats: Value = stats.json().await.unwrap();
+    assert_eq!(
+        (&stats["sent_during_pauses"], &stats["faults"]["throttle"]),
+        (&1.into(), &1.into())
+    );
+    door.simulator.disturb(Faults::default());
+    assert_eq!(door.ask("_apis/projects").await.status(), 200);
+    assert_eq!(door.simulator.arrived(), 4);
 }
 
 #[tokio::test]

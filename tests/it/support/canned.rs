@@ -27,7 +27,7 @@ pub struct Canned {
     pub asked: Arc<Mutex<Vec<String>>>,
 }
 
-/// Answers are looked up by path; a path with `$skip=N` appended wins; an empty list ends what is paged by `$skip`.
+/// Answers are looked up by path; a path with `$skip=N` appended wins; lists that are paged by `$skip` begin there.
 pub async fn canned(answers: Value) -> Canned {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let answers: HashMap<String, Value> = serde_json::from_value(answers).unwrap();
@@ -52,7 +52,7 @@ fn answer(answers: &HashMap<String, Value>, address: &str) -> Response {
     let path = path.trim_start_matches(&format!("{PROJECT}/_apis/"));
     let skip = query.split('&').find_map(|pair| pair.strip_prefix("$skip=")).unwrap_or("0");
     let paged = answers.get(&format!("{path}$skip={skip}"));
-    let is_next = skip != "0" && paged.is_none();
+    let left_out = if paged.is_some() { 0 } else { skip.parse().unwrap() };
     let headers = [("Content-Type", "application/json"), ("Date", DATE)];
     match paged.or_else(|| answers.get(path)) {
         None => (axum::http::StatusCode::NOT_FOUND, headers, r#"{"message":"TF401019"}"#)
@@ -61,8 +61,8 @@ fn answer(answers: &HashMap<String, Value>, address: &str) -> Response {
             let status = u16::try_from(status.as_u64().unwrap()).unwrap();
             (axum::http::StatusCode::from_u16(status).unwrap(), headers, "").into_response()
         }
-        Some(_) if is_next => (headers, r#"{"count":0,"value":[]}"#).into_response(),
         Some(Value::Array(rows)) => {
+            let rows = &rows[rows.len().min(left_out)..];
             (headers, json!({"count": rows.len(), "value": rows}).to_string()).into_response()
         }
         Some(body) => (headers, body.to_string()).into_response(),
