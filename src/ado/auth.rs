@@ -136,7 +136,7 @@ pub fn sign_in(
             let proof = match credential {
                 Credential::Secret(_) => Proof::Secret(secret),
                 Credential::Certificate(_) => {
-                    Proof::Certificate(Certificate::parse(&secret).map_err(told)?)
+                    Proof::Certificate(Box::new(Certificate::parse(&secret).map_err(told)?))
                 }
             };
             let application = Application::new(login, tenant_id, client_id, proof);

@@ -20,7 +20,7 @@ pub(super) enum Proof {
     /// A client secret.
     Secret(SecretString),
     /// A certificate with its key: a fresh statement is signed for each request.
-    Certificate(Certificate),
+    Certificate(Box<Certificate>),
     /// The file with a token of another issuer; read anew each time, as its keeper rewrites it.
     TokenFile(PathBuf),
 }
