@@ -27,6 +27,7 @@ mod tables;
 
 use std::panic;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -212,7 +213,8 @@ pub fn main() -> Exit {
         .map_err(anyhow::Error::from)
         .and_then(|runtime| {
             let result = runtime.block_on(signal::run(cli.command, &context));
-            // What still runs in the background must not hold the program back.
+            // What still runs in the background must not hold the program back, nor be heard where it breaks off.
+            IS_ENDING.store(true, Ordering::Relaxed);
             runtime.shutdown_background();
             result
         });
@@ -228,8 +230,14 @@ pub fn main() -> Exit {
     }
 }
 
+/// Whether the command has ended: reads that nobody waits for any more may find their runtime gone.
+static IS_ENDING: AtomicBool = AtomicBool::new(false);
+
 /// Tells a panic as what it is and ends the program.
 fn report_bug(info: &panic::PanicHookInfo<'_>) {
+    if IS_ENDING.load(Ordering::Relaxed) {
+        return;
+    }
     let message = info
         .payload()
         .downcast_ref::<&str>()

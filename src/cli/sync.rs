@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::exit::Exit;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::output::{Exports, Style, clean, paint, write_file};
 use super::progress::Progress;
 use crate::ado::{Client, Endpoints, Gate, Options as ClientOptions, Patience, sign_in};
@@ -113,9 +113,21 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         return Ok(Exit::CLEAN);
     }
     let begun = Instant::now();
-    let mut reports = Vec::new();
+    let (mut reports, mut failures) = (Vec::new(), Vec::new());
     for input in inputs {
-        reports.push(sync::sync(input, &options).await?);
+        match sync::sync(input, &options).await {
+            Ok(report) => reports.push(report),
+            Err(error) if error.is_of_one_organization() => {
+                failures.push(anyhow::Error::from(error));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if reports.is_empty()
+        && let Some(error) = failures.pop()
+    {
+        failures.iter().for_each(|error| tell(error, context));
+        return Err(error);
     }
     let rendered = |format, colors| match format {
         Format::Text => summary(&reports, begun, colors),
@@ -126,7 +138,16 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         let text = rendered(format, false);
         write_file(&file, |out| Ok(out.write_all(text.as_bytes())?))?;
     }
-    Ok(if reports.iter().any(Report::is_partial) { Exit::PARTIAL } else { Exit::CLEAN })
+    failures.iter().for_each(|error| tell(error, context));
+    let is_partial = !failures.is_empty() || reports.iter().any(Report::is_partial);
+    Ok(if is_partial { Exit::PARTIAL } else { Exit::CLEAN })
+}
+
+/// Tells why an organization was not read, while others were.
+fn tell(error: &anyhow::Error, context: &Context) {
+    for (label, text) in failure::lines(error) {
+        context.output.label(label, &text);
+    }
 }
 
 fn resource(name: &str) -> Result<Resource, Failure> {

@@ -84,6 +84,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns whether other organizations can be read all the same.
+    pub fn is_of_one_organization(&self) -> bool {
+        matches!(self, Self::Organization { .. } | Self::NoProject { .. })
+    }
+
     /// Returns whether trying later may help without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -166,3 +166,26 @@ async fn a_lake_of_a_newer_version_is_left_alone() {
     }
     assert_eq!(commits(), before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_that_refuses_the_token_keeps_no_other_from_being_read() {
+    let simulator = Simulator::start(World::default()).await.unwrap();
+    let core = simulator.organization_url();
+    let refusing = format!(
+        "[[organization]]\nname = \"fabrikam\"\nauth = {{ kind = \"pat\", env = \"OTHER_PAT\" }}\n\
+         endpoints = {{ core = \"{core}\" }}\n"
+    );
+    let config = format!("{}\n{refusing}", simulator.config("./lake", "ADO_PAT"));
+    let adolake = Adolake::with_config(&config)
+        .env("ADO_PAT", simulator.token())
+        .env("OTHER_PAT", "no-longer-good");
+    let ended = adolake.run(&["--quiet", "sync", "--format", "json"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.told());
+    let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(document["run"]["organization"], simulator.organization());
+    assert!(
+        ended.stderr.contains("error: cannot read organization `fabrikam`"),
+        "{}",
+        ended.stderr
+    );
+}
