@@ -7,14 +7,17 @@ use futures::TryStreamExt as _;
 
 use super::Run;
 use super::error::Error;
-use super::run::lake_error;
 use crate::lake::Session;
 use crate::schema::{Row, from_batch};
 
 impl Run {
     /// Opens the lake as it is now.
     pub async fn session(&self) -> Result<Session, Error> {
-        self.input.lake.session().await.map_err(|source| lake_error("read", "all", source))
+        self.input.lake.session().await.map_err(|source| Error::Lake {
+            doing: "read",
+            what: "the lake".to_owned(),
+            source: Box::new(source),
+        })
     }
 
     /// Asks the lake; `$organization`, `$start_at` and `$upper` are bound. The rows are of `table`, other columns null.

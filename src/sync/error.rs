@@ -16,12 +16,12 @@ pub enum Error {
         source: Box<extract::Error>,
     },
     /// The lake cannot be read or written.
-    #[error("cannot {doing} table `{table}` of the lake")]
+    #[error("cannot {doing} {what}")]
     Lake {
         /// `read` or `write`.
         doing: &'static str,
-        /// Table, or what of the lake.
-        table: String,
+        /// Which table of the lake, or all of it.
+        what: String,
         /// Why.
         #[source]
         source: Box<lake::Error>,

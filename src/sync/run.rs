@@ -433,5 +433,5 @@ fn tally(resource: Resource, projects: &[Project], upper: DateTime<Utc>) -> Tall
 
 /// Returns the error of a lake that cannot be read or written.
 pub(super) fn lake_error(doing: &'static str, table: &str, source: crate::lake::Error) -> Error {
-    Error::Lake { doing, table: table.to_owned(), source: Box::new(source) }
+    Error::Lake { doing, what: format!("table `{table}` of the lake"), source: Box::new(source) }
 }

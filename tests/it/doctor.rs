@@ -101,7 +101,7 @@ async fn a_missing_token_names_the_variable() {
     let ended = run(&adolake, &["doctor", "--format", "json"]);
     assert_eq!(ended.code, Some(2));
     insta::assert_snapshot!(complaints(&items(&ended), "sign-in"), @r"
-    problem contoso: cannot sign in: the environment variable `ADO_PAT` for the token of organization `contoso` is not set
+    problem contoso: the environment variable `ADO_PAT` for the token of organization `contoso` is not set
       set it, for example `export ADO_PAT=…`, or name another variable in the config
     ");
 }

@@ -54,8 +54,14 @@ fn checks_are_those_of_the_queries() {
 
 #[test]
 fn the_excerpt_is_what_the_demo_prints() {
-    let demo = Adolake::new().run(&["--quiet", "demo", "--size", "tiny"]);
+    let adolake = Adolake::new();
+    let demo = adolake.run(&["--quiet", "demo", "--size", "tiny"]);
     assert_eq!(demo.code, Some(0), "{}", demo.told());
+    for query in queries() {
+        let config = ["--config", "adolake-demo/adolake.toml", "sql"];
+        let ended = adolake.run(&[&config[..], &[query.as_str()]].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.told());
+    }
     let (summary, failed) = demo.stdout.split_once("\nFailed: ").unwrap();
     let failed = failed.lines().next().unwrap();
     let done = totals(&demo.stdout);
@@ -63,6 +69,16 @@ fn the_excerpt_is_what_the_demo_prints() {
         "```text\n$ adolake demo --size tiny\n{summary}\nFailed: {failed}\n…\n{done}\n```\n"
     );
     assert_section("excerpt", &text);
+}
+
+/// The queries that the README shows.
+fn queries() -> Vec<String> {
+    let text = readme();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("adolake sql \""));
+    let queries: Vec<String> =
+        lines.filter_map(|line| line.split('"').next()).map(str::to_owned).collect();
+    assert!(!queries.is_empty());
+    queries
 }
 
 /// The line that a report ends with.

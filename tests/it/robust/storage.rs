@@ -8,6 +8,7 @@ use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
+use adolake::extract::Resource;
 use adolake::lake::Lake;
 use adolake::schema::Catalog;
 use adolake::sync::{Error, Options};
@@ -19,6 +20,7 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
+use tokio::process::Command;
 
 use super::{Calm, assert_same};
 use crate::support::siege::{Place, content};
@@ -35,12 +37,18 @@ async fn limited(calm: &Calm, place: &Place, blocks: usize) -> Output {
     let plain = place.sync(&calm.simulator);
     let plain = plain.as_std();
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
-    let mut command = tokio::process::Command::new("sh");
-    command.arg("-c").arg(script).arg(plain.get_program()).args(plain.get_args()).env_clear();
-    for (name, value) in plain.get_envs() {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script).arg(plain.get_program());
+    dressed(command, plain, place).output().await.unwrap()
+}
+
+/// Gives a command what another one has: arguments, environment and folder.
+fn dressed(mut command: Command, like: &std::process::Command, place: &Place) -> Command {
+    command.args(like.get_args()).env_clear().current_dir(place.path("."));
+    for (name, value) in like.get_envs() {
         command.env(name, value.unwrap_or_default());
     }
-    command.current_dir(place.path(".")).output().await.unwrap()
+    command
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,11 +79,17 @@ fn permit(folder: &Path, mode: u32) {
 
 /// Runs a sync as somebody whom permissions bind, which they do not bind root.
 async fn as_nobody(calm: &Calm, place: &Place) -> Output {
-    let mut command = place.sync(&calm.simulator);
-    if fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
-        command.uid(NOBODY).gid(NOBODY);
+    let mut plain = place.sync(&calm.simulator);
+    if fs::metadata("/proc/self").is_ok_and(|own| own.uid() != 0) {
+        return plain.output().await.unwrap();
     }
-    command.output().await.unwrap()
+    // The build folder may be below a home that is closed to others.
+    let program = place.path("adolake");
+    if !program.exists() {
+        fs::copy(plain.as_std().get_program(), &program).unwrap();
+    }
+    let mut command = dressed(Command::new(program), plain.as_std(), place);
+    command.uid(NOBODY).gid(NOBODY).output().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,12 +220,18 @@ async fn a_store_that_fails_at_any_write_loses_nothing() {
     for (at, is_unclear) in [(1, false), (9, true), (23, false), (40, true), (58, true)] {
         let store = Arc::new(Failing {
             inner: InMemory::new(),
-            left: AtomicI64::new(at),
+            left: AtomicI64::new(i64::MAX),
             lasts: 3,
             is_unclear,
             failed: AtomicUsize::default(),
         });
         let lake = Arc::new(on(store.clone(), &catalog));
+        // A store is tried before it first holds a lake; what fails here is to be the sync.
+        let few = Options { resources: vec![Resource::Organizations], ..Options::default() };
+        let input =
+            crate::sync::input(&simulator, &config, &lake, Arc::new(adolake::event::Silent));
+        adolake::sync::sync(input, &few).await.unwrap();
+        store.left.store(at, Ordering::SeqCst);
         let mut failures = 0;
         loop {
             let input =

@@ -34,7 +34,8 @@ async fn a_service_principal_signs_in_once_with_its_secret() {
     assert_syncs(&adolake);
     assert_eq!(asked(&simulator, "sign-in: token"), 1);
     assert_eq!(asked(&simulator, "refused token"), 0);
-    let sql = "select o.organization, p.display_name is not null as named from organizations o, profiles p";
+    let sql = "select o.organization, p.display_name is not null as named from organizations o, profiles p \
+               where o.organization = 'contoso'";
     let rows = adolake.run(&["sql", "--format", "csv", sql]);
     assert_eq!(rows.stdout, "organization,named\ncontoso,true\n", "{}", rows.told());
 }
