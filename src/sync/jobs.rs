@@ -200,9 +200,10 @@ async fn judged(run: &Run) -> Result<Vec<Judged>, Error> {
     }
     let ids: Vec<String> = pipelines.iter().map(i64::to_string).collect();
     let runs = format!("{MISSING} and pipeline_id in ({})", ids.join(", "));
+    // Only what decides: rows as a whole would not fit where many are judged.
     let sql = format!(
-        "select * from pull_requests where organization = $organization and status = 'completed' \
-         and closed_at >= $start_at and (\
+        "select repository_id, pull_request_id, source_commit, target_ref, status, closed_at from pull_requests \
+         where organization = $organization and status = 'completed' and closed_at >= $start_at and (\
          pull_request_id in (select pull_request_id from pipeline_runs where {runs}) \
          or source_commit in (select source_version from pipeline_runs where {runs}) \
          or pull_request_id in (select pull_request_id from pull_request_policy_evaluations \
