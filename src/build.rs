@@ -11,14 +11,14 @@ fn main() -> io::Result<()> {
         [("schemas", "schemas.rs"), ("queries/views", "views.rs"), ("queries/checks", "checks.rs")]
     {
         println!("cargo:rerun-if-changed={folder}");
-        fs::write(out.join(list), embedded(&root.join(folder))?)?;
+        fs::write(out.join(list), embedded(&root, folder)?)?;
     }
     Ok(())
 }
 
-/// A Rust expression `&[("name.sql", "text"), …]` over the SQL files of `folder`, sorted by name.
-fn embedded(folder: &Path) -> io::Result<String> {
-    let mut files: Vec<PathBuf> = match fs::read_dir(folder) {
+/// A Rust expression `&[("name.sql", "text"), …]` over the SQL files of `folder` below `root`, sorted by name.
+fn embedded(root: &Path, folder: &str) -> io::Result<String> {
+    let mut files: Vec<PathBuf> = match fs::read_dir(root.join(folder)) {
         Ok(entries) => entries.map(|entry| entry.map(|e| e.path())).collect::<io::Result<_>>()?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
@@ -28,7 +28,11 @@ fn embedded(folder: &Path) -> io::Result<String> {
     let mut list = String::from("&[\n");
     for path in files {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let _ = writeln!(list, "    ({name:?}, include_str!({path:?})),");
+        // Several clones may share a build folder: the compiler, not this list, knows which one it stands in.
+        let _ = writeln!(
+            list,
+            "    ({name:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/{folder}/\", {name:?}))),"
+        );
     }
     list.push(']');
     Ok(list)
