@@ -26,6 +26,11 @@ use clap::Parser;
 
 use place::Place;
 
+/// The one that the program has.
+#[cfg(not(target_env = "msvc"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Prints figures of speed and size.
 #[derive(Debug, Parser)]
 struct Args {
