@@ -27,7 +27,7 @@ mod retry;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -291,6 +291,7 @@ impl Client {
             None => self.shared.http.get(address),
         };
         self.meter.request();
+        let begun = Instant::now();
         let mut response = request
             .header(AUTHORIZATION, token)
             .header(ACCEPT, "application/json")
@@ -301,6 +302,14 @@ impl Client {
 
         let headers = response.headers().clone();
         let status = response.status().as_u16();
+        let method = if call.body.is_some() { "POST" } else { "GET" };
+        tracing::debug!(
+            method,
+            address,
+            status,
+            took_ms = begun.elapsed().as_millis() as u64,
+            "asked"
+        );
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let date = text(DATE.as_str());
         let rate = RateHeaders::read(&headers, date.and_then(date_of));

@@ -29,7 +29,7 @@ pub(super) fn row<T>(
         .set("url", answer.url.as_str())
         .set("api_version", answer.api_version)
         .set("fetched_at", answer.seen_at)
-        .set("body_json", String::from_utf8_lossy(body).into_owned())
+        .set("body_json", String::from_utf8_lossy(body).as_ref())
         .set("fetched_month", month_of(answer.seen_at));
     Ok(Some(row))
 }

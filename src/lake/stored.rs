@@ -43,6 +43,9 @@ struct Parents {
     index: Index,
     /// Positions among the complete answers, each with what names the parent.
     members: Vec<(usize, Row)>,
+    /// Members by the partition that they name in full; the others may have children anywhere.
+    by_partition: HashMap<Vec<String>, Vec<usize>>,
+    anywhere: Vec<usize>,
     /// Columns that name them, but for partition columns.
     own: Vec<usize>,
     /// Hashes of their keys, where these are the ones that caches of files know.
@@ -68,7 +71,18 @@ impl Parents {
             _ => None,
         };
         let index = Index::new(table, columns, rows())?;
-        Ok(Self { index, members, own, hashes })
+        let names_partition =
+            table.partitions.iter().all(|column| index.columns().contains(column));
+        let mut by_partition: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
+        let mut anywhere = Vec::new();
+        for (at, (_, parent)) in members.iter().enumerate() {
+            if names_partition {
+                by_partition.entry(partition_of(table, parent)).or_default().push(at);
+            } else {
+                anywhere.push(at);
+            }
+        }
+        Ok(Self { index, members, by_partition, anywhere, own, hashes })
     }
 
     fn may_be_in(&self, table: &Table, log: &Log, file: &DataFile) -> bool {
@@ -79,9 +93,12 @@ impl Parents {
                 _ => true,
             }) && self.own.iter().all(|&column| file.may_hold(column, &parent.cells()[column]))
         };
-        let candidates =
-            self.members.iter().enumerate().filter(|(_, (_, parent))| is_candidate(parent));
-        let mut candidates = candidates.map(|(at, _)| at).peekable();
+        let here = self.by_partition.get(&file.partition).into_iter().flatten();
+        let mut candidates = here
+            .chain(&self.anywhere)
+            .copied()
+            .filter(|&at| is_candidate(&self.members[at].1))
+            .peekable();
         candidates.peek().is_some()
             && self.hashes.as_ref().is_none_or(|hashes| {
                 log.keys.may_hold_parent(&file.path, candidates.map(|at| hashes[at]))

@@ -189,6 +189,12 @@ impl Row {
         &mut self.cells
     }
 
+    /// Returns about how many bytes of memory it takes.
+    pub fn size(&self) -> usize {
+        let text = |cell: &Cell| if let Cell::Text(text) = cell { text.len() + 16 } else { 0 };
+        size_of::<Self>() + size_of_val(self.cells()) + self.cells.iter().map(text).sum::<usize>()
+    }
+
     fn position(&self, column: &str) -> usize {
         match self.table.index(column) {
             Some(index) => index,

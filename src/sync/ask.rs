@@ -1,5 +1,7 @@
 //! What a sync asks the lake.
 
+use std::time::Instant;
+
 use arrow::array::RecordBatch;
 use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
@@ -58,6 +60,7 @@ impl Run {
         mut take: impl FnMut(&RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let failed = |source| Error::Query { what, source: Box::new(source) };
+        let begun = Instant::now();
         let session = self.session().await?;
         let instant = |at: DateTime<Utc>| {
             ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into()))
@@ -76,6 +79,7 @@ impl Run {
         while let Some(batch) = batches.try_next().await.map_err(failed)? {
             take(&batch)?;
         }
+        tracing::debug!(what, took_ms = begun.elapsed().as_millis() as u64, "the lake was asked");
         Ok(())
     }
 }

@@ -9,31 +9,32 @@ use super::Run;
 use super::error::Error;
 use super::scope::{Outcome, Scope};
 use crate::lake::Complete;
-use crate::schema::{Cell, Row};
+use crate::schema::Row;
 
-/// Rows after which gathered rows are written.
-const MOST_ROWS: usize = 30_000;
-/// Bytes of text after which gathered rows are written.
-const MOST_BYTES: usize = 24 << 20;
+/// Bytes that gathered rows may take before they are written: the more, the fewer commits and files.
+const MOST_BYTES: usize = 64 << 20;
 /// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
 const MOST_SECONDS: i64 = 60;
 
-/// Tables in the order in which they are written: children and runs before what they belong to.
-const ORDER: [&str; 14] = [
-    "raw_answers",
-    "pipeline_run_jobs",
-    "pipeline_run_finishes",
-    "pipeline_runs",
-    "pushes",
-    "pull_request_votes",
-    "pull_request_iterations",
-    "pull_request_commits",
-    "pull_request_changes",
-    "pull_request_statuses",
-    "pull_request_policy_evaluations",
-    "pull_request_reviewers",
-    "pull_request_labels",
-    "pull_requests",
+/// Tables in the order in which they are written: children and runs before what they belong to, those of one step at
+/// the same time.
+const STEPS: [&[&str]; 3] = [
+    &[
+        "raw_answers",
+        "pipeline_run_jobs",
+        "pipeline_run_finishes",
+        "pushes",
+        "pull_request_votes",
+        "pull_request_iterations",
+        "pull_request_commits",
+        "pull_request_changes",
+        "pull_request_statuses",
+        "pull_request_policy_evaluations",
+        "pull_request_reviewers",
+        "pull_request_labels",
+    ],
+    &["pipeline_runs"],
+    &["pull_requests"],
 ];
 
 /// What was read together: rows of several tables and the parents of which they are all children.
@@ -90,7 +91,6 @@ pub(super) struct Batch {
     tables: BTreeMap<&'static str, Vec<Row>>,
     complete: BTreeMap<&'static str, Vec<Complete>>,
     judged: Vec<super::jobs::Judged>,
-    rows: usize,
     bytes: usize,
     first_seen: Option<DateTime<Utc>>,
     last_seen: Option<DateTime<Utc>>,
@@ -109,7 +109,7 @@ impl Batch {
             .first_seen
             .zip(self.last_seen)
             .map_or(0, |(first, last)| (last - first).num_seconds());
-        if self.rows >= MOST_ROWS || self.bytes >= MOST_BYTES || waited >= MOST_SECONDS {
+        if self.bytes >= MOST_BYTES || waited >= MOST_SECONDS {
             self.write(run).await?;
         }
         Ok(())
@@ -120,8 +120,7 @@ impl Batch {
             *self.arrived.entry(window).or_default() += 1;
         }
         for (table, rows) in unit.tables {
-            self.rows += rows.len();
-            self.bytes += rows.iter().map(size).sum::<usize>();
+            self.bytes += rows.iter().map(Row::size).sum::<usize>();
             self.tables.entry(table).or_default().extend(rows);
         }
         for (table, complete) in unit.complete {
@@ -138,13 +137,16 @@ impl Batch {
         let judged = std::mem::take(&mut self.judged);
         super::jobs::read(run, &judged).await?;
         if let Some(seen_at) = self.last_seen {
-            for table in ORDER {
-                let rows = self.tables.remove(table).unwrap_or_default();
-                let complete = self.complete.remove(table).unwrap_or_default();
-                run.write(table, rows, complete, seen_at).await?;
+            for tables in STEPS {
+                let writes = tables.iter().map(|table| {
+                    let rows = self.tables.remove(table).unwrap_or_default();
+                    let complete = self.complete.remove(table).unwrap_or_default();
+                    run.write(table, rows, complete, seen_at)
+                });
+                futures::future::try_join_all(writes).await?;
             }
         }
-        (self.rows, self.bytes, self.first_seen, self.last_seen) = (0, 0, None, None);
+        (self.bytes, self.first_seen, self.last_seen) = (0, None, None);
         let (done, waiting): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.closing).into_iter().partition(|close| {
                 self.arrived.get(&close.window).copied().unwrap_or(0) >= close.units
@@ -160,9 +162,4 @@ impl Batch {
         run.write("population_counts", counts, Vec::new(), now).await?;
         run.record(rows).await
     }
-}
-
-/// Returns about how many bytes the texts of a row take.
-fn size(row: &Row) -> usize {
-    row.cells().iter().map(|cell| if let Cell::Text(text) = cell { text.len() } else { 8 }).sum()
 }

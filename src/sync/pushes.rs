@@ -11,6 +11,11 @@ use crate::extract::{self, Resource, pushes};
 use crate::schema::Row;
 use crate::window::Window;
 
+/// Rows that are gathered before they are written.
+const MOST_ROWS: usize = 50_000;
+/// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
+const MOST_SECONDS: i64 = 60;
+
 /// A production branch that exists.
 struct Branch {
     project_id: String,
@@ -44,23 +49,25 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     // Rows of many branches go into one commit; the windows follow them.
     let mut read = futures::stream::iter(branches)
         .map(async |branch| of_branch(run, branch).await)
-        .buffer_unordered(run.in_flight())
-        .ready_chunks(256);
-    while let Some(chunk) = read.next().await {
-        let (mut rows, mut ended, mut seen_at) = (Vec::new(), Vec::new(), None);
-        for result in chunk {
-            let (pushed, scopes) = result?;
-            rows.extend(pushed);
-            ended.extend(scopes);
-            seen_at = Some(run.now());
+        .buffer_unordered(run.in_flight());
+    let (mut rows, mut ended, mut begun) = (Vec::new(), Vec::new(), run.now());
+    while let Some((pushed, scopes)) = read.try_next().await? {
+        rows.extend(pushed);
+        ended.extend(scopes);
+        let waited = run.now().signed_duration_since(begun).num_seconds();
+        if rows.len() >= MOST_ROWS || waited >= MOST_SECONDS {
+            write(run, std::mem::take(&mut rows), std::mem::take(&mut ended)).await?;
+            begun = run.now();
         }
-        if let Some(seen_at) = seen_at {
-            run.write("pushes", rows, Vec::new(), seen_at).await?;
-        }
-        run.record(ended).await?;
     }
+    write(run, rows, ended).await?;
     run.end(Resource::Pushes, &["pushes"]);
     Ok(())
+}
+
+async fn write(run: &Run, rows: Vec<Row>, ended: Vec<(Scope, Outcome)>) -> Result<(), Error> {
+    run.write("pushes", rows, Vec::new(), run.now()).await?;
+    run.record(ended).await
 }
 
 async fn branches(run: &Run) -> Result<Vec<Branch>, Error> {
