@@ -16,9 +16,11 @@ mod init;
 mod lake;
 mod log;
 mod login;
+mod maintain;
 mod man;
 pub mod output;
 pub mod progress;
+mod publish;
 mod signal;
 mod simulate;
 mod sql;
@@ -109,6 +111,10 @@ enum Command {
     Check(check::Args),
     /// Ask the lake in SQL, one-shot or in a shell; read-only
     Sql(sql::Args),
+    /// Put the current state of every table as plain Parquet, for tools that only glob files
+    Publish(publish::Args),
+    /// Join small files, write checkpoints, remove what no kept version needs
+    Maintain(maintain::Args),
     /// Serve a simulated Azure DevOps organization, for trying and testing
     Simulate(simulate::Args),
     /// Print the table dictionary
@@ -132,6 +138,8 @@ impl Command {
             Self::Sync(args) => sync::run(args, context).await,
             Self::Check(args) => check::run(args, context).await,
             Self::Sql(args) => sql::run(args, context).await,
+            Self::Publish(args) => publish::run(args, context).await,
+            Self::Maintain(args) => maintain::run(args, context).await,
             Self::Simulate(args) => simulate::run(args, context).await,
             Self::Tables(args) => tables::run(args, context).await,
             Self::Config(args) => config::run(args, context).await,

@@ -18,6 +18,8 @@ mod history;
 mod keys;
 mod local;
 mod log;
+mod maintain;
+mod partitions;
 mod parts;
 mod probe;
 mod read;
@@ -37,11 +39,14 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 
 pub use self::change::{Change, Complete, Written};
 pub use self::error::Error;
+pub use self::maintain::{Care, Upkeep};
+pub use self::partitions::Partition;
 pub use self::probe::Proof;
 pub use self::read::Session;
 
+pub(crate) use self::store::{Store, without_secrets};
+
 use self::log::Log;
-use self::store::Store;
 use crate::schema::{self, Catalog};
 
 /// Memory that the queries of a lake may use, unless told otherwise.
@@ -137,6 +142,11 @@ impl Lake {
     pub async fn write(&self, change: Change<'_>) -> Result<Written, Error> {
         let log = self.log(change.table)?;
         write::write(log, change).await
+    }
+
+    /// Returns a folder of the lake that is no table.
+    pub(crate) fn folder(&self, name: &str) -> Result<Store, Error> {
+        self.store.folder(name)
     }
 
     fn log(&self, table: &str) -> Result<&Arc<Log>, Error> {

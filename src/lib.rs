@@ -22,6 +22,7 @@
 //!   passes or fails is decided in SQL alone. [`report`] prints verdicts.
 //! - [`doctor`] asks Azure DevOps, the lake and its store what keeps a sync or a check from telling the truth, through the
 //!   same views that the checks read.
+//! - [`publish`] keeps a copy of the current state as plain Parquet, one file per partition, for tools that only glob.
 //! - [`simulator`] is a simulated Azure DevOps behind HTTP, for the demo, for trying things out and for the tests.
 //! - [`config`] and [`schema`] parse at the door: `adolake.toml` and `schemas/*.sql` become values that need no further
 //!   checking. [`cli`] hands each stage its own section and prints.
@@ -34,7 +35,7 @@
 //! 8   main
 //! 7   cli
 //! 6   serve
-//! 5   sync     doctor      report
+//! 5   sync     doctor      report     publish
 //! 4   extract              checks
 //! 3   ado    simulator     lake
 //! 2          config   schema
@@ -68,6 +69,7 @@ pub mod extract;
 pub mod glob;
 pub mod hint;
 pub mod lake;
+pub mod publish;
 pub mod report;
 pub mod schema;
 pub mod simulator;

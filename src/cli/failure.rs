@@ -7,7 +7,7 @@ use std::io;
 use super::exit::Exit;
 use super::output::clean;
 use crate::hint::Hint;
-use crate::{ado, checks, config, doctor, extract, lake, schema, sync};
+use crate::{ado, checks, config, doctor, extract, lake, publish, schema, sync};
 
 /// An error that a command itself finds, with what its reader can do.
 #[derive(Debug)]
@@ -91,7 +91,8 @@ fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
         extract::Error,
         checks::Error,
         sync::Error,
-        doctor::Error
+        doctor::Error,
+        publish::Error
     );
     None
 }

@@ -72,7 +72,7 @@ pub(super) async fn session(context: &Context, views: Views) -> anyhow::Result<S
 }
 
 /// The error for a lake without tables.
-fn missing(config: &Config) -> Failure {
+pub(super) fn missing(config: &Config) -> Failure {
     let place = match config.lake.folder() {
         Some(folder) => folder.display().to_string().trim_end_matches('/').to_owned(),
         None => config.lake.url.to_string(),

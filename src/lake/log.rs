@@ -14,6 +14,7 @@ use deltalake::logstore::{
     CommitOrBytes, LogStoreRef, StorageConfig, default_logstore, get_actions,
 };
 use deltalake::{DeltaTable, DeltaTableError};
+use futures::TryStreamExt as _;
 use parquet::errors::ParquetError;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
@@ -71,6 +72,22 @@ pub(crate) enum Outcome {
     Committed(u64),
     /// Somebody else took the version; nothing was changed.
     Lost,
+}
+
+impl Snapshot {
+    /// Returns the same version with some of its files only.
+    pub(crate) fn with_files(&self, files: BTreeMap<String, Arc<DataFile>>) -> Self {
+        Self { files, ..self.clone() }
+    }
+}
+
+/// A file that is live no more, as the log remembers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Removed {
+    /// Path within the table, decoded.
+    pub(crate) path: String,
+    /// When it was removed, milliseconds; none where the log does not say.
+    pub(crate) at_ms: Option<i64>,
 }
 
 impl Log {
@@ -132,6 +149,28 @@ impl Log {
             Ok(Some(known)) if known.now.version == version => Ok(known.now),
             Ok(_) | Err(Error::Log { .. }) => Err(gone()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the newest version anew, with the files that older versions held as far back as the log remembers them.
+    pub(crate) async fn with_removed(
+        &self,
+    ) -> Result<Option<(Arc<Snapshot>, Vec<Removed>)>, Error> {
+        let Some(Known { base, now }) = self.load(None).await? else { return Ok(None) };
+        let state = base.snapshot().map_err(|error| self.unreadable(error))?;
+        let removed = state.all_tombstones(&*self.log_store).map_ok(|tombstone| Removed {
+            path: tombstone.path().into_owned(),
+            at_ms: tombstone.deletion_timestamp(),
+        });
+        let removed = removed.try_collect().await.map_err(|error| self.unreadable(error))?;
+        Ok(Some((now, removed)))
+    }
+
+    /// Returns the name under which commits for an organization take turns.
+    pub(crate) fn fence_id(&self, organization: &str) -> String {
+        match self.table.index("organization") {
+            Some(_) => format!("adolake/{organization}"),
+            None => "adolake".to_owned(),
         }
     }
 
@@ -306,6 +345,14 @@ impl Log {
         {
             tracing::warn!(table = self.table.name, version, %error, "no checkpoint was written");
         }
+    }
+
+    /// Writes a checkpoint of a version.
+    pub(crate) async fn write_checkpoint(&self, version: u64) -> Result<(), Error> {
+        let mut table = DeltaTable::new(Arc::clone(&self.log_store));
+        table.load_version(version).await.map_err(|error| self.unreadable(error))?;
+        let written = deltalake::checkpoints::create_checkpoint(&table, None).await;
+        written.map_err(|error| self.unreadable(error))
     }
 
     async fn checkpoint(&self, base: &mut DeltaTable, version: u64) -> Result<(), DeltaTableError> {

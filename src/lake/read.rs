@@ -110,7 +110,7 @@ impl Lake {
         Ok(versions.collect())
     }
 
-    fn open_session(
+    pub(super) fn open_session(
         &self,
         pinned: Vec<(&Arc<Log>, Option<Arc<Snapshot>>)>,
     ) -> Result<Session, Error> {

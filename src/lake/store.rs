@@ -112,6 +112,15 @@ impl Store {
         Ok(Self { root: Arc::new(PrefixStore::new(SortedFiles::default(), base)), url })
     }
 
+    /// Returns a folder in it.
+    pub(crate) fn folder(&self, name: &str) -> Result<Self, Error> {
+        let url = self.url.join(&format!("{name}/")).map_err(|problem| Error::Location {
+            url: without_secrets(self.url.as_str()),
+            problem: format!("`{name}` cannot be part of it: {problem}"),
+        })?;
+        Ok(Self { root: Arc::new(PrefixStore::new(Arc::clone(&self.root), name)), url })
+    }
+
     /// Returns where the table of that name stands.
     pub(crate) fn place(&self, table: &str) -> Result<Place, Error> {
         let wrong = |problem: url::ParseError| Error::Location {
@@ -148,7 +157,7 @@ fn resolve(path: &FilePath) -> std::io::Result<PathBuf> {
 }
 
 /// Cuts user, password and query off an address.
-pub(super) fn without_secrets(address: &str) -> String {
+pub(crate) fn without_secrets(address: &str) -> String {
     match Url::parse(address) {
         Ok(mut url) if url.password().is_some() || url.query().is_some() => {
             // A scheme that cannot have a password has none to hide.

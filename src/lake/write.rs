@@ -36,7 +36,7 @@ use super::stored::{Found, Search, partition_of};
 use crate::schema::{Cell, Row, Table, WriteMode, from_batch, to_batch};
 
 /// How often a write is tried while others keep winning the race.
-const MAX_ATTEMPTS: u32 = 100;
+pub(super) const MAX_ATTEMPTS: u32 = 100;
 
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
@@ -76,10 +76,7 @@ pub(crate) async fn write(log: &Log, change: Change<'_>) -> Result<Written, Erro
     }
     let search = Search::new(table, rows, parents)
         .map_err(|source| log.file_error("compare", "", source.into()))?;
-    let app_id = match table.index("organization") {
-        Some(_) => format!("adolake/{}", change.organization),
-        None => "adolake".to_owned(),
-    };
+    let app_id = log.fence_id(change.organization);
     let job = Job { log, search, stamp, also: &change.complete, seen_at: change.seen_at.into() };
     let _one_at_a_time = log.lock().await;
     for attempt in 1..=MAX_ATTEMPTS {
@@ -92,7 +89,7 @@ pub(crate) async fn write(log: &Log, change: Change<'_>) -> Result<Written, Erro
 }
 
 /// Returns how long to wait before the next attempt: longer each time, never the same for two writers.
-fn pause(attempt: u32) -> Duration {
+pub(super) fn pause(attempt: u32) -> Duration {
     let longest = Duration::from_millis(4 << attempt.min(7)).min(LONGEST_PAUSE);
     let (random, _) = Uuid::new_v4().as_u64_pair();
     longest.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
@@ -350,7 +347,7 @@ impl Job<'_> {
     }
 }
 
-fn remove_action(table: &Table, file: &DataFile, now_ms: i64) -> Remove {
+pub(super) fn remove_action(table: &Table, file: &DataFile, now_ms: i64) -> Remove {
     Remove {
         path: file.path.clone(),
         data_change: true,

@@ -4,6 +4,7 @@ mod places;
 pub mod probe;
 mod races;
 mod reads;
+mod upkeep;
 mod writes;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ const LEVELS: &[&[&str]] = &[
     &["config", "schema"],
     &["ado", "lake", "simulator"],
     &["extract", "checks"],
-    &["sync", "report", "doctor"],
+    &["sync", "report", "doctor", "publish"],
     &["serve"],
     &["cli"],
 ];

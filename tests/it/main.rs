@@ -13,7 +13,10 @@ mod extract;
 mod init;
 mod lake;
 mod layers;
+mod maintain;
 mod properties;
+#[cfg(unix)]
+mod publish;
 mod queries;
 mod readme;
 mod report;

@@ -15,6 +15,22 @@ pub fn fill(folder: &Path) {
     runtime.block_on(write_tables(folder));
 }
 
+/// Adds a project to the lake in a folder, a commit each, as often as told.
+pub fn add_projects(folder: &Path, count: u32) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let catalog = Arc::new(Catalog::embedded().unwrap());
+    let keep = Duration::from_secs(400 * 86_400);
+    let (url, none) = (folder.to_str().unwrap(), BTreeMap::new());
+    let lake = Lake::open(url, &none, keep, Arc::clone(&catalog)).unwrap();
+    let noon = Utc.with_ymd_and_hms(2026, 1, 5, 12, 0, 0).unwrap();
+    for number in 0..count {
+        let mut project = Row::new(catalog.require("projects").unwrap());
+        project.set("project_id", format!("p{number}")).set("name", "payments");
+        project.set("first_seen_at", noon);
+        runtime.block_on(write(&lake, "projects", noon, vec![project]));
+    }
+}
+
 async fn write_tables(folder: &Path) {
     let catalog = Arc::new(Catalog::embedded().unwrap());
     let keep = Duration::from_secs(400 * 86_400);

@@ -1,0 +1,130 @@
+//! `adolake maintain`: joins small files, writes checkpoints, removes what no kept version needs.
+
+use std::fmt::Write as _;
+
+use chrono::Utc;
+
+use super::Context;
+use super::exit::Exit;
+use super::failure;
+use super::output::{Exports, Style, bytes_text, paint, write_file};
+use crate::lake::{Care, Upkeep};
+
+/// Memory that sorting may use before it spills to disk, bytes.
+const MEMORY_LIMIT: usize = 256 << 20;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  adolake maintain --dry-run
+  adolake maintain
+
+No row is changed or lost, verdicts are kept for ever. `lake.keep-versions` says how far back older versions stay
+readable; nothing younger than 7 days is removed. Syncs, checks and another `maintain` may run at the same time.")]
+pub(super) struct Args {
+    /// Tell what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// How the summary is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    exports: Exports,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Keeps one table after the other in order.
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
+    let files = args.exports.formats(&[("txt", Format::Text), ("json", Format::Json)])?;
+    let config = context.config()?;
+    let lake = super::lake::open(&config, context)?.with_memory_limit(MEMORY_LIMIT);
+    let looks = lake.inspect().await;
+    if looks.iter().all(|(_, look)| matches!(look, Ok(None))) {
+        return Err(super::lake::missing(&config).into());
+    }
+    let now = if args.dry_run { Utc::now() } else { lake.clock().await? };
+    let care = Care { is_dry: args.dry_run, now };
+    let mut done = Vec::new();
+    let mut failures = Vec::new();
+    for table in lake.table_names() {
+        match lake.maintain(table, care).await {
+            Ok(Some(upkeep)) => done.push(upkeep),
+            Ok(None) => {}
+            // Where the store fails, it fails for all.
+            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(error) => failures.push(anyhow::Error::from(error)),
+        }
+    }
+    if done.is_empty()
+        && let Some(error) = failures.pop()
+    {
+        return Err(error);
+    }
+    let rendered = |format, colors| match format {
+        Format::Text => Ok(text(&done, args.dry_run, colors)),
+        Format::Json => {
+            let document = serde_json::json!({ "dry_run": args.dry_run, "tables": done });
+            serde_json::to_string_pretty(&document).map(|text| text + "\n")
+        }
+    };
+    context.output.print(&rendered(args.format, context.output.colors_data())?)?;
+    for (file, format) in files {
+        let text = rendered(format, false)?;
+        write_file(&file, |out| Ok(out.write_all(text.as_bytes())?))?;
+    }
+    for (label, line) in failures.iter().flat_map(failure::lines) {
+        context.output.label(label, &line);
+    }
+    Ok(if failures.is_empty() { Exit::CLEAN } else { Exit::PARTIAL })
+}
+
+fn text(done: &[Upkeep], is_dry: bool, colors: bool) -> String {
+    let title = if is_dry { "what would be done" } else { "what was done" };
+    let mut text = format!("{}\n", paint(colors, Style::Strong, title));
+    let busy: Vec<&Upkeep> = done.iter().filter(|upkeep| !upkeep.is_nothing()).collect();
+    if busy.is_empty() {
+        let _ = writeln!(text, "  nothing: {} tables are in order", done.len());
+        return text;
+    }
+    let width = busy.iter().map(|upkeep| upkeep.table.len()).max().unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "  {:<width$}{:>8}{:>16}{:>12}{:>9}{:>9}{:>12}{:>11}",
+        "table", "files", "joined", "checkpoint", "expired", "orphans", "removed", "log files"
+    );
+    for upkeep in busy {
+        let joined = match upkeep.compacted {
+            0 => String::new(),
+            count => format!("{count} to {}", upkeep.compacted_to),
+        };
+        let line = format!(
+            "  {:<width$}{:>8}{joined:>16}{:>12}{:>9}{:>9}{:>12}{:>11}",
+            upkeep.table,
+            upkeep.files,
+            if upkeep.checkpoint { "yes" } else { "" },
+            upkeep.expired,
+            upkeep.orphans,
+            bytes_text(upkeep.removed_bytes),
+            upkeep.log_files
+        );
+        let _ = writeln!(text, "{line}");
+    }
+    let sum = |of: fn(&Upkeep) -> u64| done.iter().map(of).sum::<u64>();
+    let _ = writeln!(
+        text,
+        "{} {} files joined to {}, {} removed ({}), {} of the log removed.",
+        if is_dry { "Would be:" } else { "Done." },
+        sum(|upkeep| upkeep.compacted),
+        sum(|upkeep| upkeep.compacted_to),
+        sum(|upkeep| upkeep.expired + upkeep.orphans),
+        bytes_text(sum(|upkeep| upkeep.removed_bytes)),
+        sum(|upkeep| upkeep.log_files),
+    );
+    text
+}
