@@ -21,20 +21,23 @@ mod instant;
 mod materialize;
 mod params;
 mod population;
+mod query;
 mod run;
 mod settings;
 mod store;
 mod views;
 mod warnings;
 
-pub use self::catalog::{Queries, Query};
+pub use self::catalog::Queries;
 pub use self::error::Error;
 pub use self::evaluate::evaluate;
 pub use self::finding::{COLUMNS, Counts, Finding, Findings, Status};
-pub use self::header::{Header, Param, ParamKind, QueryKind, Severity};
+pub use self::header::{Control, Header, Param, ParamKind, QueryKind, Severity};
 pub use self::instant::instant_text;
 pub use self::materialize::materialize;
 pub use self::params::{Parameters, Period};
+pub use self::query::Query;
+pub(crate) use self::query::hex;
 pub use self::run::{CheckRun, Request, run};
 pub use self::settings::{Repository, repositories, resolve};
 pub use self::views::{

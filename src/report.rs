@@ -1,18 +1,28 @@
-//! Reports: what a check run found, for people, for spreadsheets and for programs.
+//! Reports: what a check run found, for people, for spreadsheets, for pipelines, for auditors and for programs.
 //!
 //! - `text`: a summary for a terminal, ending in `Done. PASS=… FAIL=… EXEMPT=… NA=… UNKNOWN=… TOTAL=…`,
 //! - `json`: one object with `run`, `summary` and `findings`; stable,
-//! - `csv`: one line per finding; no cell that a spreadsheet would run.
+//! - `csv`: one line per finding; no cell that a spreadsheet would run,
+//! - `markdown`: the summary and what failed, for a page,
+//! - `junit`, `sarif`: for pipelines and code hosts,
+//! - `oscal`, `ocsf`: for compliance tools and security lakes.
 //!
-//! Findings are written one by one from their batches, so that a report takes no memory of its own.
+//! In none of them does an unknown verdict look like one that passed. Findings are written one by one from their
+//! batches, so that a report takes no memory of its own, JUnit apart.
 
 mod csv;
+mod facts;
 mod json;
+mod junit;
+mod markdown;
+mod markup;
+mod ocsf;
+mod oscal;
 mod plain;
+mod sarif;
 mod text;
 
 use std::io::{self, Write};
-use std::path::Path;
 
 use crate::checks::CheckRun;
 
@@ -28,19 +38,16 @@ pub enum Format {
     Json,
     /// For spreadsheets.
     Csv,
-}
-
-impl Format {
-    /// Returns the form that the suffix of a file name asks for.
-    #[must_use]
-    pub fn of_file(path: &Path) -> Option<Self> {
-        Some(match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "txt" | "text" => Self::Text,
-            "json" => Self::Json,
-            "csv" => Self::Csv,
-            _ => return None,
-        })
-    }
+    /// For pages.
+    Markdown,
+    /// For pipelines: JUnit XML.
+    Junit,
+    /// For code hosts: SARIF 2.1.0.
+    Sarif,
+    /// For compliance tools: OSCAL assessment results 1.1.3.
+    Oscal,
+    /// For security lakes: OCSF 1.5 compliance findings.
+    Ocsf,
 }
 
 /// Writes the report of a run.
@@ -57,5 +64,10 @@ pub fn write(
         Format::Text => text::write(run, options, out),
         Format::Json => json::write(run, out),
         Format::Csv => csv::write(run, out),
+        Format::Markdown => markdown::write(run, out),
+        Format::Junit => junit::write(run, out),
+        Format::Sarif => sarif::write(run, out),
+        Format::Oscal => oscal::write(run, out),
+        Format::Ocsf => ocsf::write(run, out),
     }
 }

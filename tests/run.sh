@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The whole test suite: format, lints, docs, tests. Takes arguments for `cargo test`, e.g. `tests/run.sh cli::`.
-# Set ADOLAKE_PYTHON to a Python with the packages `deltalake` and `duckdb` to have other engines read the lake too.
+# Set ADOLAKE_PYTHON to a Python with the packages `deltalake` and `duckdb` to have other engines read the lake too, and
+# ADOLAKE_VALIDATORS to one with the packages that `.ci/run` names to have validators take the reports.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,6 +15,9 @@ step cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps --quiet
 if [[ -z "${ADOLAKE_PYTHON:-}" ]]; then
     echo "SKIPPED: other engines do not read the lake: ADOLAKE_PYTHON is not set"
+fi
+if [[ -z "${ADOLAKE_VALIDATORS:-}" ]]; then
+    echo "SKIPPED: no validator takes the reports: ADOLAKE_VALIDATORS is not set"
 fi
 
 log=$(mktemp)

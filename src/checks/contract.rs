@@ -11,13 +11,14 @@ use serde::de::IgnoredAny;
 
 use super::error::Error;
 use super::finding::{COLUMNS, Findings, PULL_REQUEST_ID, Status};
+use super::query::Query;
 
 /// Demands the columns of the contract in order, before anything is planned further.
-pub(crate) fn check_names(file: &str, schema: &Schema) -> Result<(), Error> {
-    let breach = |problem: String| Err(Error::Contract { file: file.to_owned(), problem });
+pub(crate) fn check_names(check: &Query, schema: &Schema) -> Result<(), Error> {
     let fields = schema.fields();
     for (index, (name, _)) in COLUMNS.iter().enumerate() {
         let position = index + 1;
+        let breach = |problem: String| Err(breach(check, index, problem));
         match fields.get(index) {
             None => return breach(format!("column {position} must be `{name}`, there is none")),
             Some(field) if field.name() != name => {
@@ -28,14 +29,21 @@ pub(crate) fn check_names(file: &str, schema: &Schema) -> Result<(), Error> {
         }
     }
     let mut names = HashSet::new();
-    match fields.iter().find(|field| !names.insert(field.name())) {
-        Some(field) => breach(format!("two columns are called `{}`", field.name())),
+    match fields.iter().enumerate().find(|(_, field)| !names.insert(field.name())) {
+        Some((index, field)) => {
+            Err(breach(check, index, format!("two columns are called `{}`", field.name())))
+        }
         None => Ok(()),
     }
 }
 
+/// A breach of the contract by a column.
+fn breach(check: &Query, column: usize, problem: String) -> Error {
+    Error::Contract { place: check.place_of_column(column), problem }
+}
+
 /// Demands the kinds of the contract's columns, before anything runs.
-pub(crate) fn check_kinds(file: &str, schema: &Schema) -> Result<(), Error> {
+pub(crate) fn check_kinds(check: &Query, schema: &Schema) -> Result<(), Error> {
     for (index, ((name, is_required), field)) in COLUMNS.iter().zip(schema.fields()).enumerate() {
         let kind = field.data_type();
         let is_number = index == PULL_REQUEST_ID;
@@ -44,7 +52,7 @@ pub(crate) fn check_kinds(file: &str, schema: &Schema) -> Result<(), Error> {
         if !fits {
             let wanted = if is_number { "a whole number" } else { "text" };
             let problem = format!("column `{name}` must be {wanted}, it is {kind}");
-            return Err(Error::Contract { file: file.to_owned(), problem });
+            return Err(breach(check, index, problem));
         }
     }
     Ok(())
@@ -59,42 +67,48 @@ fn is_text(kind: &DataType) -> bool {
 }
 
 /// Brings sorted batches of a check into the one form of findings, and demands what each row must keep.
-pub(crate) fn check_rows(
-    file: &str,
-    check_id: &str,
-    batches: Vec<RecordBatch>,
-) -> Result<Findings, Error> {
-    let breach = |problem: String| Error::Contract { file: file.to_owned(), problem };
+pub(crate) fn check_rows(check: &Query, batches: Vec<RecordBatch>) -> Result<Findings, Error> {
     let batches = batches
         .iter()
         .map(plain)
         .collect::<Result<Vec<_>, ArrowError>>()
-        .map_err(|error| breach(error.to_string()))?;
+        .map_err(|error| breach(check, 0, error.to_string()))?;
     for batch in &batches {
-        check_values(batch).map_err(breach)?;
+        check_values(batch).map_err(|(column, problem)| breach(check, column, problem))?;
     }
-    let findings = Findings::new(check_id, batches);
+    let findings = Findings::new(check.id(), batches);
     let mut seen: HashSet<(String, Option<&str>)> = HashSet::new();
     for finding in findings.iter() {
         let resource = finding.resource();
-        let row = |problem: String| breach(format!("`{resource}`: {problem}"));
-        if finding.reason_code.is_empty() || finding.reason.is_empty() {
-            return Err(row("has no reason".to_owned()));
+        let row = |column: usize, problem: String| {
+            breach(check, column, format!("`{resource}`: {problem}"))
+        };
+        if finding.reason_code.is_empty() {
+            return Err(row(REASON_CODE, "has no reason_code".to_owned()));
         }
-        check_flags(finding.flags).map_err(row)?;
+        if finding.reason.is_empty() {
+            return Err(row(REASON_CODE + 1, "has no reason".to_owned()));
+        }
+        check_flags(finding.flags).map_err(|problem| row(FLAGS, problem))?;
         if !finding.evidence_json.starts_with('{')
             || serde_json::from_str::<IgnoredAny>(finding.evidence_json).is_err()
         {
-            return Err(row("evidence_json is not a JSON object".to_owned()));
+            return Err(row(FLAGS + 1, "evidence_json is not a JSON object".to_owned()));
         }
         // A repository and its successor of the same name are two resources.
         if !seen.insert((resource.clone(), finding.repository_id)) {
-            return Err(breach(format!("`{resource}`: there is more than one row for it")));
+            let problem = format!("`{resource}`: there is more than one row for it");
+            return Err(Error::Contract { place: check.file.clone(), problem });
         }
     }
     drop(seen);
     Ok(findings)
 }
+
+/// Positions of columns that errors name.
+const STATUS: usize = 8;
+const REASON_CODE: usize = 9;
+const FLAGS: usize = 11;
 
 /// The contract's columns as plain text and 64-bit numbers; the check's own columns as they are.
 fn plain(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
@@ -113,19 +127,19 @@ fn plain(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
-fn check_values(batch: &RecordBatch) -> Result<(), String> {
+fn check_values(batch: &RecordBatch) -> Result<(), (usize, String)> {
     for (index, (name, is_required)) in COLUMNS.iter().enumerate() {
         if *is_required && batch.column(index).null_count() > 0 {
-            return Err(format!("column `{name}` must not be null"));
+            return Err((index, format!("column `{name}` must not be null")));
         }
     }
-    let statuses: &StringArray = batch.column(8).as_string::<i32>();
+    let statuses: &StringArray = batch.column(STATUS).as_string::<i32>();
     match statuses.iter().flatten().find(|status| Status::parse(status).is_none()) {
         None => Ok(()),
-        Some(status) => Err(format!(
-            "status `{status}` is none of {}",
-            Status::ALL.map(Status::as_str).join(", ")
-        )),
+        Some(status) => {
+            let known = Status::ALL.map(Status::as_str).join(", ");
+            Err((STATUS, format!("status `{status}` is none of {known}")))
+        }
     }
 }
 

@@ -23,10 +23,10 @@ pub enum Error {
         problem: String,
     },
     /// A query file breaks a rule for queries.
-    #[error("{file}: {problem}")]
+    #[error("{place}: {problem}")]
     Rule {
-        /// The query file.
-        file: String,
+        /// The query file, with the line where it is known.
+        place: String,
         /// What is wrong.
         problem: String,
     },
@@ -58,7 +58,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A folder of queries holds none.
-    #[error("`{path}` holds neither `checks/*.sql` nor `views/*.sql`")]
+    #[error("`{path}` holds no `*.sql`, and neither `checks/*.sql` nor `views/*.sql`")]
     NoQueries {
         /// The folder.
         path: PathBuf,
@@ -88,10 +88,10 @@ pub enum Error {
         known: Vec<String>,
     },
     /// The rows of a check break the contract of checks.
-    #[error("{file}: {problem}")]
+    #[error("{place}: {problem}")]
     Contract {
-        /// The query file.
-        file: String,
+        /// The query file, with the line where it is known.
+        place: String,
         /// What is wrong, naming the column or resource.
         problem: String,
     },
@@ -163,6 +163,19 @@ impl Error {
         Self::Query { place, message, meant, engine: Box::new(source) }
     }
 
+    /// The same for a text that could not be parsed; where it ends too early, its last line is named.
+    pub(crate) fn query_text(file: &str, text: &str, source: DataFusionError) -> Self {
+        let ends_early = line_of(&source).is_none();
+        let error = Self::query(file, source);
+        match error {
+            Self::Query { place, message, meant, engine } if ends_early => {
+                let place = format!("{place}:{}", text.lines().count());
+                Self::Query { place, message, meant, engine }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn lake(doing: &'static str) -> impl FnOnce(crate::lake::Error) -> Self {
         move |source| Self::Lake { doing, source: Box::new(source) }
     }
@@ -193,7 +206,7 @@ impl Hint for Error {
             Self::NoParam { known, .. } => vec![format!("known are {}", known.join(", "))],
             Self::Circle { .. } => vec!["take one of the views out of the other's `from`".to_owned()],
             Self::Folder { .. } | Self::NoQueries { .. } => vec![
-                "`--queries` takes a folder laid out as `queries/` in the source: `checks/` and `views/`"
+                "`--queries` takes a folder with further checks as `*.sql`, and views as `views/*.sql`"
                     .to_owned(),
             ],
             Self::NoCheck { id, known } => {

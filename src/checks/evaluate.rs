@@ -4,11 +4,11 @@ use datafusion::dataframe::DataFrame;
 use datafusion::physical_plan::collect;
 use datafusion::prelude::{SessionContext, ident};
 
-use super::catalog::Query;
 use super::contract::{check_kinds, check_names, check_rows};
 use super::error::Error;
 use super::finding::Findings;
 use super::params::Parameters;
+use super::query::Query;
 use super::views::plan;
 
 /// The order of findings within a check, nulls first.
@@ -27,7 +27,7 @@ pub async fn evaluate(
 ) -> Result<Findings, Error> {
     let values = parameters.of(check)?;
     let plan = plan(context, check).await?;
-    check_names(&check.file, plan.schema().as_arrow())?;
+    check_names(check, plan.schema().as_arrow())?;
     let failed = |source| Error::query(&check.file, source);
     let order = ORDER.map(|column| ident(column).sort(true, true)).to_vec();
     let plan = DataFrame::new(context.state(), plan)
@@ -37,7 +37,7 @@ pub async fn evaluate(
         .create_physical_plan()
         .await
         .map_err(failed)?;
-    check_kinds(&check.file, &plan.schema())?;
+    check_kinds(check, &plan.schema())?;
     let batches = collect(plan, context.task_ctx()).await.map_err(failed)?;
-    check_rows(&check.file, check.id(), batches)
+    check_rows(check, batches)
 }

@@ -19,8 +19,8 @@ pub struct Header {
     pub grain: Option<String>,
     /// How bad a failure is; checks only.
     pub severity: Option<Severity>,
-    /// Controls that the check gives evidence for, as `framework clause`; checks only.
-    pub controls: Vec<String>,
+    /// Controls that the check gives evidence for, in the order written; checks only.
+    pub controls: Vec<Control>,
     /// Tables and views that the query names, sorted.
     pub reads: Vec<String>,
     /// Parameters that the query names, `name type` or `name type = default` between semicolons; checks only.
@@ -31,6 +31,21 @@ pub struct Header {
     pub remediation: Option<String>,
     /// Earlier ids of the same check.
     pub formerly: Vec<String>,
+}
+
+/// A control of a framework.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Control {
+    /// Framework, such as `SOC2` or `SLSA Source`.
+    pub framework: String,
+    /// What in it, such as `CC8.1` or `L4`.
+    pub clause: String,
+}
+
+impl fmt::Display for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.framework, self.clause)
+    }
 }
 
 /// How bad a failed check is.
@@ -213,6 +228,12 @@ impl Header {
                 params.push(param);
             }
         }
+        let controls = match get("controls").filter(|entry| entry.value != "none") {
+            None => Vec::new(),
+            Some(entry) => {
+                parse_controls(&entry.value).map_err(|problem| fault(file, entry.line, problem))?
+            }
+        };
         let mut reads = list("reads", ',');
         reads.sort();
         if let Some(pair) = reads.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -224,7 +245,7 @@ impl Header {
             title: text("title").unwrap_or_default(),
             grain: text("grain"),
             severity,
-            controls: list("controls", ';'),
+            controls,
             reads,
             params,
             rationale: text("rationale"),
@@ -278,6 +299,25 @@ fn split(value: &str, separator: char) -> Vec<String> {
     parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
+/// `framework clause, clause; framework clause`: what follows the last space is the clause.
+fn parse_controls(value: &str) -> Result<Vec<Control>, String> {
+    let mut controls = Vec::new();
+    for item in split(value, ';') {
+        let mut clauses = split(&item, ',').into_iter();
+        let first = clauses.next().unwrap_or_default();
+        let Some((framework, clause)) = first.rsplit_once(' ') else {
+            return Err(format!(
+                "control `{item}` is not `framework clause`, such as `SOC2 CC8.1`; write `none` where there is none"
+            ));
+        };
+        let framework = framework.trim_end();
+        for clause in std::iter::once(clause.to_owned()).chain(clauses) {
+            controls.push(Control { framework: framework.to_owned(), clause });
+        }
+    }
+    Ok(controls)
+}
+
 /// `name type` or `name type = default`, the name with or without its `$`.
 fn parse_param(declared: &str) -> Result<Param, String> {
     let (left, default) = match declared.split_once('=') {
@@ -314,6 +354,22 @@ mod tests {
         assert_eq!(header.id, "merged");
         assert_eq!(header.grain.as_deref(), Some("pull request, merged"));
         assert_eq!(header.reads, ["a", "b"]);
+    }
+
+    #[test]
+    fn controls_are_taken_apart() {
+        let told = |value: &str| -> Vec<String> {
+            parse_controls(value)
+                .unwrap()
+                .iter()
+                .map(|c| format!("{}|{}", c.framework, c.clause))
+                .collect()
+        };
+        assert_eq!(
+            told("ISO27001 A.8.28, A.8.29; SLSA Source L4"),
+            ["ISO27001|A.8.28", "ISO27001|A.8.29", "SLSA Source|L4"]
+        );
+        assert!(parse_controls("SOC2").unwrap_err().contains("`framework clause`"));
     }
 
     #[test]

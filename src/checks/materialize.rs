@@ -17,8 +17,9 @@ use datafusion::error::DataFusionError;
 use datafusion::physical_plan::collect_partitioned;
 use datafusion::prelude::SessionContext;
 
-use super::catalog::{Queries, Query};
+use super::catalog::Queries;
 use super::error::Error;
+use super::query::Query;
 use super::views::plan;
 
 /// Registers every view that the checks need, directly or through other views: as rows where several views read it.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use datafusion::scalar::ScalarValue;
 
-use super::catalog::Query;
 use super::error::Error;
 use super::header::{Param, ParamKind};
+use super::query::Query;
 use crate::config::Profile;
 
 /// The parameters that every check may declare, and that the runner binds.

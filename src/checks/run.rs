@@ -10,17 +10,19 @@ use datafusion::prelude::SessionContext;
 use sha2::{Digest, Sha256};
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::catalog::{Queries, Query, hex};
+use super::catalog::Queries;
 use super::error::Error;
 use super::evaluate::evaluate;
 use super::finding::{Counts, Findings};
+use super::header::Header;
 use super::instant::instant_text;
 use super::materialize::materialize;
 use super::params::{Parameters, Period};
 use super::population::{Population, compare};
+use super::query::{Query, hex};
 use super::settings::{repositories, resolve};
 use super::store::store;
-use super::views::{SettingsRows, register_settings};
+use super::views::{SETTINGS_TABLES, SettingsRows, register_settings};
 use super::warnings::warnings;
 use crate::config::{Profile, Settings};
 use crate::lake::Lake;
@@ -74,8 +76,8 @@ pub struct CheckRun {
     pub settings_hash: String,
     /// The settings as JSON.
     pub settings_json: String,
-    /// Id → title of each check that ran.
-    pub titles: BTreeMap<String, String>,
+    /// Id → header of each check that ran.
+    pub headers: BTreeMap<String, Header>,
     /// Query name → text, of every view and every check that ran.
     pub queries: BTreeMap<String, String>,
     /// The verdicts of each check, sorted by id.
@@ -128,6 +130,8 @@ pub async fn run(
         return Err(Error::EmptyLake);
     }
     let catalog = lake.catalog();
+    let in_force = |name: &str| SETTINGS_TABLES.iter().any(|(_, in_force)| *in_force == name);
+    queries.demand_free_names(|name| catalog.table(name).is_some() || in_force(name))?;
     let context = &session.ctx;
     let (first_sync, data_as_of) = sync_times(context).await?;
     let period = period(
@@ -158,7 +162,8 @@ pub async fn run(
         findings.push(evaluate(context, check, &parameters).await?);
     }
     let comparison = compare(context, &period, &findings).await?;
-    let warnings = warnings(context, settings, &period, &all).await?;
+    let mut warnings = warnings(context, settings, &period, &all).await?;
+    warnings.extend(queries.replacements().iter().cloned());
 
     let settings_json = settings.to_json().to_string();
     let organizations: BTreeSet<String> =
@@ -175,7 +180,7 @@ pub async fn run(
         table_versions: session.versions.clone(),
         settings_hash: hex(&Sha256::digest(settings_json.as_bytes())),
         settings_json,
-        titles: titles(&checks),
+        headers: headers(&checks),
         queries: texts(queries, &checks),
         findings_sha256: hash(&findings),
         findings,
@@ -253,8 +258,8 @@ fn out_of_scope(rows: &SettingsRows) -> usize {
     rows.repository_settings.iter().filter(|row| row.bool("in_scope") == Some(false)).count()
 }
 
-fn titles(checks: &[&Query]) -> BTreeMap<String, String> {
-    checks.iter().map(|check| (check.id().to_owned(), check.header.title.clone())).collect()
+fn headers(checks: &[&Query]) -> BTreeMap<String, Header> {
+    checks.iter().map(|check| (check.id().to_owned(), check.header.clone())).collect()
 }
 
 fn texts(queries: &Queries, checks: &[&Query]) -> BTreeMap<String, String> {

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use datafusion::prelude::SessionContext;
 use sha2::{Digest, Sha256};
 
-use super::catalog::hex;
 use super::error::Error;
+use super::query::hex;
 use super::views::SettingsRows;
 use crate::config::{Exception, Settings};
 use crate::schema::{Catalog, Row, from_batch};

@@ -12,9 +12,9 @@ use futures::TryStreamExt;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::catalog::hex;
 use super::error::Error;
 use super::finding::{Finding, Findings, Status};
+use super::query::hex;
 use super::run::{CheckRun, Request};
 use super::views::{SETTINGS_TABLES, SettingsRows};
 use crate::lake::{Change, Lake};

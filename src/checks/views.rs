@@ -14,10 +14,11 @@ use datafusion::sql::sqlparser::ast::{
     ObjectName, Value, ValueWithSpan, visit_expressions_mut,
 };
 
-use super::catalog::{Queries, Query};
+use super::catalog::Queries;
 use super::error::Error;
 use super::functions;
 use super::header::ParamKind;
+use super::query::Query;
 use crate::schema::{Catalog, META_COLUMNS, Row, Table, to_batch};
 
 /// The tables of settings, each registered as `<name>_in_force`.

@@ -22,6 +22,7 @@ Examples:
   adolake check
   adolake check pull_request_approved --profile strict --fail-on unknown
   adolake check --format json --export verdicts.csv > verdicts.json
+  adolake check --quiet --export check.junit.xml --export check.sarif --export check.oscal.json
 
 Exit code 1: verdicts at or above `--fail-on`; 4: listed, landed and judged pull requests disagree.")]
 pub(super) struct Args {
@@ -46,7 +47,7 @@ pub(super) struct Args {
     /// Leave the lake as it is
     #[arg(long)]
     no_store: bool,
-    /// Take `checks/*.sql` and `views/*.sql` from this folder in place of the built-in ones
+    /// Run the checks of this folder (`*.sql`, with `views/*.sql`) beside the built-in ones; the README says what they are
     #[arg(long, value_name = "DIR")]
     queries: Option<PathBuf>,
     /// Give a parameter that a check declares a value; repeatable
@@ -64,17 +65,37 @@ enum Format {
     Text,
     Json,
     Csv,
+    Markdown,
+    Junit,
+    Sarif,
+    Oscal,
+    Ocsf,
 }
 
 impl Format {
-    const SUFFIXES: &'static [(&'static str, Self)] =
-        &[("txt", Self::Text), ("json", Self::Json), ("csv", Self::Csv)];
+    const SUFFIXES: &'static [(&'static str, Self)] = &[
+        ("txt", Self::Text),
+        ("json", Self::Json),
+        ("csv", Self::Csv),
+        ("md", Self::Markdown),
+        ("junit.xml", Self::Junit),
+        ("xml", Self::Junit),
+        ("sarif", Self::Sarif),
+        ("sarif.json", Self::Sarif),
+        ("oscal.json", Self::Oscal),
+        ("ocsf.json", Self::Ocsf),
+    ];
 
     const fn of_report(self) -> ReportFormat {
         match self {
             Self::Text => ReportFormat::Text,
             Self::Json => ReportFormat::Json,
             Self::Csv => ReportFormat::Csv,
+            Self::Markdown => ReportFormat::Markdown,
+            Self::Junit => ReportFormat::Junit,
+            Self::Sarif => ReportFormat::Sarif,
+            Self::Oscal => ReportFormat::Oscal,
+            Self::Ocsf => ReportFormat::Ocsf,
         }
     }
 }

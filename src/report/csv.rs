@@ -2,22 +2,35 @@
 
 use std::io::{self, Write};
 
+use super::facts::{controls, severity};
+use super::plain::plain;
 use crate::checks::{COLUMNS, CheckRun, Finding};
 
-/// Writes a header and one line per finding: `check_id`, then the columns of the contract.
+/// Writes a header and one line per finding: `check_id`, the columns of the contract, and of the check its severity and
+/// its controls.
 pub(super) fn write(run: &CheckRun, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "check_id")?;
     for (name, _) in COLUMNS {
         write!(out, ",{name}")?;
     }
-    writeln!(out)?;
-    for finding in run.findings.iter().flat_map(|findings| findings.iter()) {
-        line(&finding, out)?;
+    writeln!(out, ",severity,controls")?;
+    for findings in &run.findings {
+        let severity = severity(run, findings.check_id()).to_string();
+        let controls = run.headers.get(findings.check_id()).map(controls).unwrap_or_default();
+        for finding in findings.iter() {
+            line(&finding, &severity, &controls, out)?;
+        }
     }
     Ok(())
 }
 
-fn line(finding: &Finding<'_>, out: &mut dyn Write) -> io::Result<()> {
+/// A finding on one line: what would move a cursor or begin a row of its own is gone, as everywhere on a terminal.
+fn line(
+    finding: &Finding<'_>,
+    severity: &str,
+    controls: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let number = finding.pull_request_id.map(|number| number.to_string());
     let cells = [
         Some(finding.check_id),
@@ -34,19 +47,25 @@ fn line(finding: &Finding<'_>, out: &mut dyn Write) -> io::Result<()> {
         Some(finding.reason),
         Some(finding.flags),
         Some(finding.evidence_json),
+        Some(severity),
+        Some(controls),
     ];
     for (index, text) in cells.into_iter().enumerate() {
         if index > 0 {
             out.write_all(b",")?;
         }
-        cell(text.unwrap_or_default(), out)?;
+        cell(&plain(text.unwrap_or_default()), out)?;
     }
     writeln!(out)
 }
 
 /// Quotes where needed; what a spreadsheet would take for a formula gets an apostrophe in front.
 fn cell(text: &str, out: &mut dyn Write) -> io::Result<()> {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    // Some spreadsheets take the full-width signs for the same, and look behind spaces.
+    let first = text.trim_start_matches([' ', '\u{a0}', '\u{feff}', '\u{200b}']);
+    let is_formula = first.starts_with([
+        '=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
+    ]);
     let prefix = if is_formula { "'" } else { "" };
     if text.contains([',', '"', '\n', '\r']) {
         write!(out, "\"{prefix}{}\"", text.replace('"', "\"\""))
@@ -74,5 +93,7 @@ mod tests {
         assert_eq!(written("\rx"), "\"'\rx\"");
         assert_eq!(written("a \"b\", c"), "\"a \"\"b\"\", c\"");
         assert_eq!(written("plain=1"), "plain=1");
+        assert_eq!(written(" =1"), "' =1");
+        assert_eq!(written("\u{ff1d}1"), "'\u{ff1d}1");
     }
 }

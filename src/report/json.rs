@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
+use super::facts::severity;
 use crate::checks::{CheckRun, Status, instant_text};
 
 /// Writes the object; findings one per line, in order, each with `check_id` and the columns of the contract.
@@ -35,6 +36,15 @@ pub(super) fn write(run: &CheckRun, out: &mut dyn Write) -> io::Result<()> {
         line.insert("check_id".to_owned(), findings.check_id().into());
         for status in Status::ALL {
             line.insert(status.as_str().to_owned(), counts.of(status).into());
+        }
+        if let Some(header) = run.headers.get(findings.check_id()) {
+            let controls: Vec<String> = header.controls.iter().map(ToString::to_string).collect();
+            line.insert("title".to_owned(), header.title.as_str().into());
+            line.insert(
+                "severity".to_owned(),
+                severity(run, findings.check_id()).to_string().into(),
+            );
+            line.insert("controls".to_owned(), controls.into());
         }
         let line = serde_json::Value::Object(line);
         write!(out, "{}{line}", if index == 0 { "\n" } else { ",\n" })?;

@@ -15,11 +15,12 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown.map(|c| if c.is_control() { ' ' } else { c }).collect())
 }
 
-/// Marks of direction, joiners and separators without a shape.
+/// Marks of direction, joiners and separators without a shape, and what is no sign at all.
 const fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fffe}' | '\u{ffff}'
     )
 }
 

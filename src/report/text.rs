@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use clap::builder::styling::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::facts::controls;
 use super::plain::{cut, plain};
 use crate::checks::{CheckRun, Counts, Finding, Findings, Status};
 
@@ -103,7 +104,8 @@ impl Page<'_> {
 
     /// Title, id, bar and counts of a check.
     fn check(&self, run: &CheckRun, findings: &Findings, text: &mut String) {
-        let title = run.titles.get(findings.check_id()).map_or("", String::as_str);
+        let header = run.headers.get(findings.check_id());
+        let title = header.map_or("", |header| header.title.as_str());
         let bold = Style::new().bold();
         let dim = Style::new().dimmed();
         let id = findings.check_id();
@@ -111,6 +113,11 @@ impl Page<'_> {
         let between = if is_short { "  " } else { "\n" };
         let title = cut(title, self.options.width);
         let _ = writeln!(text, "{}{between}{}", self.paint(bold, &title), self.paint(dim, id));
+        if let Some(controls) = header.map(controls).filter(|controls| !controls.is_empty()) {
+            for line in wrap(&controls, self.options.width.saturating_sub(2).max(20)) {
+                let _ = writeln!(text, "  {}", self.paint(dim, &line));
+            }
+        }
         let counts = findings.counts();
         if counts.total() == 0 {
             let _ = writeln!(text, "  nothing to judge");

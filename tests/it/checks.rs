@@ -6,7 +6,6 @@ use adolake::hint::Hint;
 use adolake::lake::Lake;
 use tempfile::TempDir;
 
-use crate::support::cmd::Adolake;
 use crate::support::world::{self, ask, run, settings};
 
 const VERDICTS: &str = "select check_id, resource, status, reason_code, flags from check_results order by checked_at, 1, 2";
@@ -207,7 +206,8 @@ async fn own(select: &str) -> Result<checks::CheckRun, String> {
     };
     let queries = Queries::load(folder.path()).map_err(told)?;
     let lake = world::lake().await;
-    let request = checks::Request { is_stored: false, ..world::request() };
+    let ids = ["own".to_owned()];
+    let request = checks::Request { checks: &ids, is_stored: false, ..world::request() };
     checks::run(&lake, &queries, &settings(), &request).await.map_err(told)
 }
 
@@ -218,6 +218,34 @@ async fn a_check_of_ones_own_runs() {
     let finding = run.findings[0].iter().next().unwrap();
     assert_eq!(finding.resource(), "contoso/payments/api");
     assert_eq!(finding.status, Status::Pass);
+}
+
+#[tokio::test]
+async fn further_checks_run_beside_the_built_in_ones_and_may_take_their_place() {
+    let adolake = world::installed().await;
+    adolake.write("mine/own.sql", &check(OWN));
+    let with = |extra: &[&str]| {
+        let arguments = ["check", "--no-store", "--format", "json", "--fail-on", "never"];
+        let ended = adolake.run(&[&arguments, extra].concat());
+        let json: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        json
+    };
+    let built_in = with(&[]);
+    let both = with(&["--queries", "mine"]);
+    let ids = |json: &serde_json::Value| -> Vec<String> {
+        let summary = json["summary"].as_array().unwrap();
+        summary.iter().map(|one| one["check_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut expected = ids(&built_in);
+    expected.insert(2, "own".to_owned());
+    assert_eq!(ids(&both), expected);
+    let id = "pull_request_approved";
+    let mine = check(OWN).replace("-- id: own", &format!("-- id: {id}"));
+    adolake.write(&format!("mine/checks/{id}.sql"), &mine);
+    let replaced = with(&["--queries", "mine"]);
+    assert_eq!(ids(&replaced), expected);
+    let told = "`mine/checks/pull_request_approved.sql` stands in place of the built-in `pull_request_approved`";
+    assert_eq!(replaced["run"]["warnings"], serde_json::json!([told]));
 }
 
 #[tokio::test]
@@ -265,22 +293,9 @@ async fn broken_queries_are_named_with_file_and_line() {
     insta::assert_snapshot!(told.join("\n"));
 }
 
-/// A folder with a config, and a lake of the small organization beside it.
-async fn installed() -> Adolake {
-    let adolake = Adolake::with_config(
-        "[lake]\nurl = \"./lake\"\n\n[[organization]]\nname = \"contoso\"\nauth = { kind = \"pat\", env = \"ADO_PAT\" }\n\n[checks]\nstart-date = 2026-01-01\n",
-    );
-    let catalog = std::sync::Arc::new(adolake::schema::Catalog::embedded().unwrap());
-    let url = url::Url::from_directory_path(adolake.path().join("lake")).unwrap();
-    let keep = std::time::Duration::from_secs(400 * 86_400);
-    let lake = Lake::open(url.as_str(), &std::collections::BTreeMap::new(), keep, catalog).unwrap();
-    world::fill(&lake).await;
-    adolake
-}
-
 #[tokio::test]
 async fn the_command_ends_as_the_verdicts_say() {
-    let adolake = installed().await;
+    let adolake = world::installed().await;
     let ended =
         adolake.run(&["check", "--no-store", "--export", "all.csv", "--export", "all.json"]);
     assert_eq!(ended.code, Some(1), "{}", ended.told());
@@ -302,7 +317,7 @@ async fn the_command_ends_as_the_verdicts_say() {
 
 #[tokio::test]
 async fn settings_that_fit_nothing_are_warned_of() {
-    let adolake = installed().await;
+    let adolake = world::installed().await;
     let exception = |subject: &str| {
         format!(
             "[[exception]]\nmatch = \"{subject}\"\nreason = \"r\"\napproved-by = \"a\"\nexpires = 2027-01-01\n\n"
@@ -348,14 +363,35 @@ async fn settings_that_fit_nothing_are_warned_of() {
 
 #[tokio::test]
 async fn what_a_user_gets_wrong_is_told() {
-    let adolake = installed().await;
+    let adolake = world::installed().await;
     adolake.write("mine/checks/own.sql", &check("select nonsense from repositories"));
     adolake.write("bad/checks/own.sql", "-- id: own\n-- titel: x\n");
+    let unknown = check("select $floor from repositories");
+    adolake.write("loose/own.sql", &unknown);
+    let declared = OWN.replace("'SEEN'", "concat('SEEN_', $floor)");
+    let declared =
+        check(&declared).replace("-- rationale", "-- params: floor bigint\n-- rationale");
+    adolake.write("given/own.sql", &declared);
+    adolake.write("twice/own.sql", &check(OWN));
+    adolake.write("twice/checks/own.sql", &check(OWN));
+    let view = "-- id: users\n-- title: t\n-- grain: g\n-- reads: repositories\n\nselect 1 as one from repositories\n";
+    adolake.write("hiding/views/users.sql", view);
+    adolake.write("named/other.sql", &check(OWN));
+    adolake.write("vague/own.sql", &check(OWN).replace("controls: none", "controls: SOC2"));
+    adolake.write("empty/readme.md", "");
     let mut told = Vec::new();
     for args in [
         &["check", "pull_request_aproved"][..],
         &["check", "--queries", "mine"],
         &["check", "--queries", "bad"],
+        &["check", "--queries", "loose"],
+        &["check", "own", "--queries", "given"],
+        &["check", "own", "--queries", "given", "--set", "floor=low"],
+        &["check", "--queries", "twice"],
+        &["check", "--queries", "hiding"],
+        &["check", "--queries", "named"],
+        &["check", "--queries", "vague"],
+        &["check", "--queries", "empty"],
         &["check", "--queries", "nowhere"],
         &["check", "--since", "yesterday"],
         &["check", "--set", "floor=3"],

@@ -7,6 +7,7 @@ use adolake::checks::Queries;
 use adolake::config::{Config, Environment, fields};
 
 use crate::support::cmd::Adolake;
+use crate::support::world;
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
@@ -69,6 +70,22 @@ fn the_excerpt_is_what_the_demo_prints() {
         "```text\n$ adolake demo --size tiny\n{summary}\nFailed: {failed}\n…\n{done}\n```\n"
     );
     assert_section("excerpt", &text);
+}
+
+#[tokio::test]
+async fn the_example_of_a_check_runs() {
+    let text = readme();
+    let (_, example) = text.split_once("```sql\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let (_, name) = example.lines().next().unwrap().split_once("-- id: ").unwrap();
+    let adolake = world::installed().await;
+    adolake.write(&format!("mine/{name}.sql"), example);
+    let (_, command) = text.split_once(&format!("adolake check {name} ")).unwrap();
+    let given: Vec<&str> = command.lines().next().unwrap().split(' ').collect();
+    let ended = adolake.run(&[&["check", name, "--format", "json"], given.as_slice()].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.told());
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(json["summary"][0]["unknown"], 4, "{}", json["summary"]);
 }
 
 /// The queries that the README shows.

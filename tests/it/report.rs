@@ -1,5 +1,8 @@
 //! Reports of a check run, as people, spreadsheets and programs see them.
 
+mod forms;
+mod validators;
+
 use adolake::checks::{CheckRun, Request};
 use adolake::report::{self, Format, TextOptions};
 

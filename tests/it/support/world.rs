@@ -10,6 +10,7 @@ use adolake::schema::{Catalog, Row};
 use chrono::{DateTime, Utc};
 
 use super::cases;
+use super::cmd::Adolake;
 
 /// Rows of a table: its name, its columns, and one line of values per row, between bars.
 type Rows = (&'static str, &'static str, &'static [&'static str]);
@@ -134,6 +135,23 @@ pub async fn lake() -> Lake {
     let lake = Lake::in_memory(Arc::new(Catalog::embedded().unwrap())).unwrap();
     fill(&lake).await;
     lake
+}
+
+/// A folder with a config, and a lake of the organization beside it.
+pub async fn installed() -> Adolake {
+    let adolake = Adolake::with_config(
+        "[lake]\nurl = \"./lake\"\n\n[[organization]]\nname = \"contoso\"\nauth = { kind = \"pat\", env = \"ADO_PAT\" }\n\n[checks]\nstart-date = 2026-01-01\n",
+    );
+    fill(&open(&adolake)).await;
+    adolake
+}
+
+/// Opens the lake of a folder.
+pub fn open(adolake: &Adolake) -> Lake {
+    let catalog = Arc::new(Catalog::embedded().unwrap());
+    let url = url::Url::from_directory_path(adolake.path().join("lake")).unwrap();
+    let keep = std::time::Duration::from_secs(400 * 86_400);
+    Lake::open(url.as_str(), &BTreeMap::new(), keep, catalog).unwrap()
 }
 
 /// Settings with a start date, all else built in.
