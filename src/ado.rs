@@ -175,6 +175,11 @@ impl Client {
         VERSIONS[self.shared.level.load(Ordering::Relaxed)].0
     }
 
+    /// Returns whether lists of pull requests can be asked for by time; servers before 7.1 answer all that there are.
+    pub fn selects_by_time(&self) -> bool {
+        self.shared.level.load(Ordering::Relaxed) == 0
+    }
+
     /// Returns the time of the service: that of its latest answer, moved on; none before the first answer.
     pub fn now(&self) -> Option<DateTime<Utc>> {
         self.shared.clock.now()

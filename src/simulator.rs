@@ -126,7 +126,13 @@ pub struct Options {
     pub has_examples: bool,
     /// What goes wrong.
     pub faults: Faults,
+    /// The newest API version that is taken, one of [`API_VERSIONS`]. Before 7.1 it is a server of one's own: without
+    /// users, profile and accounts, and lists of pull requests do not heed times.
+    pub api_version: &'static str,
 }
+
+/// API versions, oldest first.
+pub const API_VERSIONS: [&str; 5] = ["5.0", "5.1", "6.0", "7.0", "7.1"];
 
 impl Default for Options {
     /// A tiny `contoso` with the named examples, on 2026-10-01 at 08:00 UTC, on a free port.
@@ -142,6 +148,7 @@ impl Default for Options {
             start: DateTime::from_timestamp(1_790_841_600, 0).unwrap_or_default(),
             has_examples: true,
             faults: Faults::default(),
+            api_version: "7.1",
         }
     }
 }

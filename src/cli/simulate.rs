@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::Context;
 use super::exit::Exit;
-use crate::simulator::{Faults, Options, Simulator, Size};
+use crate::simulator::{API_VERSIONS, Faults, Options, Simulator, Size};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -42,9 +42,17 @@ pub(super) struct Args {
     /// Name of the organization
     #[arg(long, value_name = "NAME", default_value = "contoso")]
     organization: String,
+    /// The newest API version that is taken; before 7.1 it is a server of one's own, with its narrower API
+    #[arg(long, value_name = "VERSION", default_value = "7.1", value_parser = api_version)]
+    api_version: &'static str,
     /// What goes wrong, such as flaky,seed=7 or throttle=50,truncate=7
     #[arg(long, default_value = "")]
     faults: Faults,
+}
+
+fn api_version(text: &str) -> Result<&'static str, String> {
+    let known = API_VERSIONS.into_iter().find(|known| *known == text);
+    known.ok_or_else(|| format!("there are {}", API_VERSIONS.join(", ")))
 }
 
 /// Serves until it is stopped.
@@ -57,6 +65,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         token: args.token,
         denied: args.denied,
         faults: args.faults,
+        api_version: args.api_version,
         ..Options::default()
     };
     let simulator = Simulator::start(options).await?;

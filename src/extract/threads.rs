@@ -25,12 +25,14 @@ pub(super) struct Story {
 /// Reads the threads; `blank` makes vote rows.
 ///
 /// # Errors
-/// Fails on a vote or reset that does not say who, what or when.
+/// Fails on a thread without id, and on a vote or reset that does not say who, what or when.
 pub(super) fn read(blank: &Maker, address: &str, threads: &[Thread]) -> Result<Story, Error> {
     let mut story = Story::default();
     for thread in threads {
         let id = Id(thread.id);
         let object = Object { address, kind: "thread", id: &id };
+        // Also of one that no row needs: the answer is kept as evidence, and a broken one must not stand for whole.
+        object.need(thread.id, "id")?;
         let identities = thread.identities.iter().flat_map(|map| map.values());
         story.identities.extend(identities.filter_map(super::pull_requests::pair));
         let kind = text(thread, "CodeReviewThreadType").unwrap_or_default();
@@ -241,6 +243,13 @@ mod tests {
         .unwrap();
         assert_eq!(story.completed_at.unwrap().to_rfc3339(), "2026-01-01T00:00:00+00:00");
         assert!(story.is_bypass);
+    }
+
+    #[test]
+    fn a_thread_without_id_is_an_error_also_where_no_row_needs_it() {
+        let error =
+            story(serde_json::json!([{"publishedDate": "2026-01-01T00:00:00Z"}])).unwrap_err();
+        assert!(error.to_string().contains("`id` of thread"), "{error}");
     }
 
     #[test]

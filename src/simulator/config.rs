@@ -13,17 +13,21 @@ pub(crate) fn start_date(start: Time) -> Time {
 
 /// The text of the file; `url` is the simulator's base address.
 pub(crate) fn text(world: &World, url: &str, lake: &str, token_variable: &str) -> String {
+    let hosts = if world.is_old_server() {
+        String::new()
+    } else {
+        format!("graph = {}\nprofile = {}\n", quoted(&world.base), quoted(url))
+    };
     let mut text = format!(
         "[lake]\nurl = {}\n\n\
          [[organization]]\nname = {}\nauth = {{ kind = \"pat\", env = {} }}\n\n\
-         [organization.endpoints]\ncore = {core}\ngraph = {core}\nprofile = {}\n\n\
+         [organization.endpoints]\ncore = {core}\n{hosts}\n\
          [checks]\nstart-date = {}\n\n\
          [defaults]\nproduction-branches = [\"main\", \"release/*\"]\nemergency-label = \"emergency\"\n\
          sast = [\"CodeQL\"]\nintegration-tests = [\"*/integration-*\"]\ndependency-checks = [\"status:snyk/*\"]\n\n",
         quoted(lake),
         quoted(&world.organization),
         quoted(token_variable),
-        quoted(url),
         start_date(world.start).to_utc().format("%Y-%m-%d"),
         core = quoted(&world.base),
     );

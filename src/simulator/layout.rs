@@ -86,6 +86,7 @@ pub(crate) fn build(options: &Options, base: &str) -> World {
         organization: options.organization.clone(),
         organization_id: guid(options.seed, 1, 0),
         base: base.to_owned(),
+        api_version: options.api_version,
         start,
         people: People::new(options.seed, base, authors, &domain),
         projects: Vec::new(),

@@ -14,6 +14,7 @@ pub(crate) mod threads;
 
 use axum::http::{Method, StatusCode};
 
+use super::API_VERSIONS;
 use super::answer::{Answer, Request};
 use super::snapshot::{ProjectLists, Snapshot};
 use super::time::Time;
@@ -71,7 +72,7 @@ fn version(request: &Request) -> Option<&str> {
 }
 
 /// Checks the API version against what the resource needs.
-fn check_version(request: &Request, rest: &[&str]) -> Result<(), Answer> {
+fn check_version(request: &Request, rest: &[&str], newest: &str) -> Result<(), Answer> {
     let refuse =
         |key: &str, message: &str| Err(Answer::error(StatusCode::BAD_REQUEST, key, message));
     let Some(version) = version(request) else {
@@ -84,13 +85,13 @@ fn check_version(request: &Request, rest: &[&str]) -> Result<(), Answer> {
     let (number, preview) = version
         .split_once('-')
         .map_or((version, None), |(number, preview)| (number, Some(preview)));
-    let known = ["5.0", "5.1", "6.0", "7.0", "7.1"];
+    let known = |number: &str| API_VERSIONS.contains(&number) && number <= newest;
     let is_preview = preview.is_some_and(|text| text == "preview" || text.starts_with("preview."));
-    if !known.contains(&number) || (preview.is_some() && !is_preview) {
+    if !known(number) || (preview.is_some() && !is_preview) {
         return refuse(
             "VssVersionOutOfRangeException",
             &format!(
-                "The requested REST API version of {version} is out of range for this server. The latest REST API version this server supports is 7.1."
+                "The requested REST API version of {version} is out of range for this server. The latest REST API version this server supports is {newest}."
             ),
         );
     }
@@ -118,8 +119,11 @@ pub(crate) fn answer(world: &World, snapshot: &Snapshot, request: &Request) -> R
         return ("unknown", no_page());
     };
     let rest: Vec<&str> = lower[split + 1..].iter().map(String::as_str).collect();
-    if let Err(refused) = check_version(request, &rest) {
+    if let Err(refused) = check_version(request, &rest, world.api_version) {
         return ("refused version", refused);
+    }
+    if world.is_old_server() && matches!(rest.first(), Some(&("graph" | "profile" | "accounts"))) {
+        return ("unknown", no_page());
     }
     let mut context = Context { world, snapshot, request, now: snapshot.now, project: None };
     if split == 0 {

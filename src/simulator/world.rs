@@ -119,6 +119,8 @@ pub(crate) struct World {
     pub(crate) organization_id: String,
     /// The web address of the organization.
     pub(crate) base: String,
+    /// The newest API version that is taken.
+    pub(crate) api_version: &'static str,
     /// The instant the simulation starts at.
     pub(crate) start: Time,
     pub(crate) people: People,
@@ -137,6 +139,11 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// Whether it is a server of one's own, older than the cloud.
+    pub(crate) fn is_old_server(&self) -> bool {
+        self.api_version != "7.1"
+    }
+
     /// A GUID of one thing of this organization.
     pub(crate) fn guid(&self, topic: u64, item: u64) -> String {
         guid(self.seed, topic, item)

@@ -131,6 +131,10 @@ async fn write(run: &Run, mut receive: mpsc::Receiver<Message>) -> Result<(), Er
 
 async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<(), Error> {
     let run = shared.run;
+    if !run.source.client().selects_by_time() {
+        let (_, is_read) = of_window(shared, project, everything(run), true).await?;
+        return if is_read { strays::read(shared, project).await } else { Ok(()) };
+    }
     let mut gaps = run.gaps(Resource::PullRequests, &project.id);
     let Some(newest) = gaps.pop() else { return Ok(()) };
     let due = counts::due(run, &project.id, &shared.known.counts);
@@ -159,6 +163,9 @@ pub(super) fn planned(
     project: &Project,
     counts: &HashMap<Landed, Counted>,
 ) -> Vec<(Window, u64)> {
+    if !run.source.client().selects_by_time() {
+        return vec![(everything(run), 6)];
+    }
     let mut gaps = run.gaps(Resource::PullRequests, &project.id);
     let Some(newest) = gaps.pop() else { return Vec::new() };
     let due = counts::due(run, &project.id, counts);
@@ -171,6 +178,12 @@ pub(super) fn planned(
     let months = due.into_iter().filter(|month| *month < from);
     windows.extend(months.map(|month| (Window::new(month, next_month(month)), 4)));
     windows
+}
+
+/// The one window of servers that answer all pull requests whatever times are asked for: reading a part would cost as
+/// much, and count what other windows count.
+fn everything(run: &Run) -> Window {
+    Window::new(DateTime::UNIX_EPOCH, run.upper)
 }
 
 /// Returns where the newest window begins.

@@ -106,8 +106,9 @@ pub(crate) fn list(context: &Context<'_>, repository: Option<usize>) -> Answer {
         .criterion("queryTimeRangeType")
         .is_some_and(|kind| kind.eq_ignore_ascii_case("closed"));
     let mut times = [None, None];
+    let heeds_times = !context.world.is_old_server();
     for (name, time) in ["minTime", "maxTime"].into_iter().zip(&mut times) {
-        if let Some(text) = request.criterion(name) {
+        if let Some(text) = request.criterion(name).filter(|_| heeds_times) {
             *time = Time::parse(text);
             if time.is_none() {
                 return Answer::bad_request(&format!(
