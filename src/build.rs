@@ -7,9 +7,12 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or(io::ErrorKind::NotFound)?);
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
-    for (folder, list) in
-        [("schemas", "schemas.rs"), ("queries/views", "views.rs"), ("queries/checks", "checks.rs")]
-    {
+    for (folder, list) in [
+        ("schemas", "schemas.rs"),
+        ("queries/views", "views.rs"),
+        ("queries/checks", "checks.rs"),
+        ("queries/explain", "explain.rs"),
+    ] {
         println!("cargo:rerun-if-changed={folder}");
         fs::write(out.join(list), embedded(&root, folder)?)?;
     }

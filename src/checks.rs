@@ -5,6 +5,8 @@
 //!                      │
 //! lake tables ─┐       ▼
 //! settings  ───┴─▶ views ──▶ evaluate ──▶ contract ──▶ findings ──▶ store, report
+//!                      │                                  │
+//!                      └────────▶ explain ◀───────────────┘
 //! ```
 //!
 //! What a verdict means stands in the queries alone; this stage binds values, enforces the contract of columns and
@@ -14,6 +16,7 @@ mod catalog;
 mod contract;
 mod error;
 mod evaluate;
+mod explain;
 mod finding;
 mod functions;
 mod header;
@@ -31,8 +34,9 @@ mod warnings;
 pub use self::catalog::Queries;
 pub use self::error::Error;
 pub use self::evaluate::evaluate;
+pub use self::explain::{Effect, Explained, Explanation, Fact, Wanted, explain};
 pub use self::finding::{COLUMNS, Counts, Finding, Findings, Status};
-pub use self::header::{Control, Header, Param, ParamKind, QueryKind, Severity};
+pub use self::header::{About, Control, Header, Param, ParamKind, QueryKind, Severity};
 pub use self::instant::instant_text;
 pub use self::materialize::materialize;
 pub use self::params::{Parameters, Period};

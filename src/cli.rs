@@ -11,6 +11,7 @@ mod config;
 mod demo;
 mod doctor;
 pub mod exit;
+mod explain;
 pub mod failure;
 mod init;
 mod lake;
@@ -109,6 +110,8 @@ enum Command {
     Sync(sync::Args),
     /// Run the checks on the lake, store the verdicts, and report what failed
     Check(check::Args),
+    /// Explain the verdicts on a pull request or branch: what decided, and what would flip them
+    Explain(explain::Args),
     /// Ask the lake in SQL, one-shot or in a shell; read-only
     Sql(sql::Args),
     /// Put the current state of every table as plain Parquet, for tools that only glob files
@@ -137,6 +140,7 @@ impl Command {
             Self::Logout(args) => login::out(&args, context),
             Self::Sync(args) => sync::run(args, context).await,
             Self::Check(args) => check::run(args, context).await,
+            Self::Explain(args) => explain::run(args, context).await,
             Self::Sql(args) => sql::run(args, context).await,
             Self::Publish(args) => publish::run(args, context).await,
             Self::Maintain(args) => maintain::run(args, context).await,

@@ -11,6 +11,7 @@
 //! batches, so that a report takes no memory of its own, JUnit apart.
 
 mod csv;
+mod explanation;
 mod facts;
 mod json;
 mod junit;
@@ -26,6 +27,7 @@ use std::io::{self, Write};
 
 use crate::checks::CheckRun;
 
+pub use self::explanation::{ExplanationFormat, write_explanation};
 pub use self::plain::plain;
 pub use self::text::TextOptions;
 

@@ -1,4 +1,4 @@
-//! The queries: views and checks, embedded and from a folder, each once.
+//! The queries: views, checks and explanations, embedded and from a folder, each once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,13 +10,16 @@ use super::query::{Query, header_line, place};
 /// The files of `queries/`, name and text, as they were when the program was built.
 const VIEWS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/views.rs"));
 const CHECKS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/checks.rs"));
+const EXPLANATIONS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/explain.rs"));
 
-/// All views and checks, views in an order in which each stands behind those that it reads.
+/// All views, checks and explanations, views in an order in which each stands behind those that it reads.
 #[derive(Debug, Clone)]
 pub struct Queries {
     views: Vec<Query>,
     checks: Vec<Query>,
+    explanations: Vec<Query>,
     replacements: Vec<String>,
+    is_embedded: bool,
 }
 
 impl Queries {
@@ -25,11 +28,16 @@ impl Queries {
     /// # Errors
     /// Fails when one of them breaks a rule, which the tests prevent.
     pub fn embedded() -> Result<Self, Error> {
-        Self::new(embedded(QueryKind::View)?, embedded(QueryKind::Check)?)
+        let views = embedded(QueryKind::View)?;
+        let checks = embedded(QueryKind::Check)?;
+        Ok(Self {
+            is_embedded: true,
+            ..Self::new(views, checks, embedded(QueryKind::Explanation)?)?
+        })
     }
 
-    /// Adds to the embedded queries those of a folder: `*.sql` and `checks/*.sql` are checks, `views/*.sql` are views.
-    /// One with the id of an embedded one stands in its place.
+    /// Adds to the embedded queries those of a folder: `*.sql` and `checks/*.sql` are checks, `views/*.sql` are views,
+    /// `explain/*.sql` are explanations. One with the id of an embedded one stands in its place.
     ///
     /// # Errors
     /// Fails when the folder cannot be read or holds no query, and when a query breaks a rule.
@@ -39,17 +47,27 @@ impl Queries {
         let mut checks = load(QueryKind::Check, folder)?.unwrap_or_default();
         checks.extend(load(QueryKind::Check, &folder.join("checks"))?.unwrap_or_default());
         let views = load(QueryKind::View, &folder.join("views"))?.unwrap_or_default();
-        if checks.is_empty() && views.is_empty() {
+        let explanations =
+            load(QueryKind::Explanation, &folder.join("explain"))?.unwrap_or_default();
+        if checks.is_empty() && views.is_empty() && explanations.is_empty() {
             return Err(Error::NoQueries { path: folder.to_owned() });
         }
         let mut replacements = Vec::new();
         let views = merged(embedded(QueryKind::View)?, views, &mut replacements)?;
         let checks = merged(embedded(QueryKind::Check)?, checks, &mut replacements)?;
-        Ok(Self { replacements, ..Self::new(views, checks)? })
+        let own = embedded(QueryKind::Explanation)?;
+        let explanations = merged(own, explanations, &mut replacements)?;
+        Ok(Self { replacements, ..Self::new(views, checks, explanations)? })
     }
 
-    fn new(views: Vec<Query>, checks: Vec<Query>) -> Result<Self, Error> {
-        Ok(Self { views: in_order(views)?, checks, replacements: Vec::new() })
+    fn new(views: Vec<Query>, checks: Vec<Query>, explanations: Vec<Query>) -> Result<Self, Error> {
+        Ok(Self {
+            views: in_order(views)?,
+            checks,
+            explanations,
+            replacements: Vec::new(),
+            is_embedded: false,
+        })
     }
 
     /// Returns what a folder put in the place of embedded queries, as sentences without a full stop.
@@ -81,6 +99,18 @@ impl Queries {
         &self.checks
     }
 
+    /// Returns the explanations, sorted by id.
+    #[must_use]
+    pub fn explanations(&self) -> &[Query] {
+        &self.explanations
+    }
+
+    /// Tells whether all are those that the program was built with.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.is_embedded
+    }
+
     /// Returns the checks of these ids (or earlier ids), or all when none is named.
     ///
     /// # Errors
@@ -109,6 +139,7 @@ fn embedded(kind: QueryKind) -> Result<Vec<Query>, Error> {
     let (files, folder) = match kind {
         QueryKind::View => (VIEWS, "views"),
         QueryKind::Check => (CHECKS, "checks"),
+        QueryKind::Explanation => (EXPLANATIONS, "explain"),
     };
     files
         .iter()

@@ -87,6 +87,30 @@ pub enum Error {
         /// What can be given.
         known: Vec<String>,
     },
+    /// A text that names nothing that can be explained.
+    #[error("`{text}` names no pull request and no branch")]
+    NoResourceName {
+        /// What was asked for.
+        text: String,
+    },
+    /// What is to be explained is not in the lake.
+    #[error("there is no {what} `{text}` in the lake")]
+    NoResource {
+        /// What is missing: `repository`, `pull request` or `branch`.
+        what: &'static str,
+        /// What was asked for.
+        text: String,
+        /// The nearest ones that are there.
+        near: Vec<String>,
+    },
+    /// What is to be explained may be one of several.
+    #[error("`{text}` may be {}", found.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(" or "))]
+    ManyResources {
+        /// What was asked for.
+        text: String,
+        /// What it may be.
+        found: Vec<String>,
+    },
     /// The rows of a check break the contract of checks.
     #[error("{place}: {problem}")]
     Contract {
@@ -215,6 +239,23 @@ impl Hint for Error {
                     near.map(|other| format!("did you mean `{other}`?")).into_iter().collect();
                 hints.push(format!("checks are {}", known.join(", ")));
                 hints
+            }
+            Self::NoResourceName { .. } => vec![
+                "write `org/project/repo!123`, `org/project/repo@main`, or the web address of a pull request"
+                    .to_owned(),
+            ],
+            Self::NoResource { near, .. } => {
+                let near: Vec<String> = near.iter().map(|one| format!("`{one}`")).collect();
+                let meant = match near.as_slice() {
+                    [] => None,
+                    [one] => Some(format!("did you mean {one}?")),
+                    many => Some(format!("the nearest are {}", many.join(", "))),
+                };
+                let fresh = "`adolake sync` reads what is new; only configured organizations are explained";
+                meant.into_iter().chain([fresh.to_owned()]).collect()
+            }
+            Self::ManyResources { .. } => {
+                vec!["name it in full, as `org/project/repo!123`".to_owned()]
             }
             Self::Param { name, .. } => vec![format!("give it with `--set {name}=VALUE`")],
             Self::Evidence { .. } => {

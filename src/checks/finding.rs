@@ -179,6 +179,27 @@ impl Findings {
             .flat_map(move |batch| (0..batch.num_rows()).map(move |row| self.finding(batch, row)))
     }
 
+    /// Returns each by itself.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Self> {
+        let rows = self
+            .batches
+            .iter()
+            .flat_map(|batch| (0..batch.num_rows()).map(|row| batch.slice(row, 1)));
+        rows.map(|batch| Self::new(&self.check_id, vec![batch]))
+    }
+
+    /// Returns those that are wanted.
+    pub(crate) fn filter(&self, is_wanted: impl Fn(&Finding<'_>) -> bool) -> Self {
+        let rows = self
+            .batches
+            .iter()
+            .flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row)));
+        let wanted = rows
+            .filter(|(batch, row)| is_wanted(&self.finding(batch, *row)))
+            .map(|(batch, row)| batch.slice(row, 1));
+        Self::new(&self.check_id, wanted.collect())
+    }
+
     fn finding<'a>(&'a self, batch: &'a RecordBatch, row: usize) -> Finding<'a> {
         let text = |column: usize| {
             let array = batch.column(column).as_string::<i32>();

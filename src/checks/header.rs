@@ -15,7 +15,7 @@ pub struct Header {
     pub id: String,
     /// One sentence for people.
     pub title: String,
-    /// What one row stands for; views only.
+    /// What one row stands for; not for checks, whose rows are verdicts.
     pub grain: Option<String>,
     /// How bad a failure is; checks only.
     pub severity: Option<Severity>,
@@ -23,7 +23,7 @@ pub struct Header {
     pub controls: Vec<Control>,
     /// Tables and views that the query names, sorted.
     pub reads: Vec<String>,
-    /// Parameters that the query names, `name type` or `name type = default` between semicolons; checks only.
+    /// Parameters that the query names, `name type` or `name type = default` between semicolons; not for views.
     pub params: Vec<Param>,
     /// Why the demand matters; checks only.
     pub rationale: Option<String>,
@@ -31,6 +31,32 @@ pub struct Header {
     pub remediation: Option<String>,
     /// Earlier ids of the same check.
     pub formerly: Vec<String>,
+    /// What is explained; explanations only.
+    pub about: Option<About>,
+    /// Checks whose verdicts are explained; explanations only.
+    pub checks: Vec<String>,
+}
+
+/// What an explanation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// A pull request.
+    PullRequest,
+    /// A branch.
+    Branch,
+    /// Either.
+    Any,
+}
+
+impl About {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "pull_request" => Self::PullRequest,
+            "branch" => Self::Branch,
+            "any" => Self::Any,
+            _ => return None,
+        })
+    }
 }
 
 /// A control of a framework.
@@ -123,13 +149,15 @@ impl ParamKind {
     }
 }
 
-/// The two kinds of query files, each with keys of its own.
+/// The kinds of query files, each with keys of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum QueryKind {
     /// A shared fact, registered under its id.
     View,
     /// A question whose rows are verdicts.
     Check,
+    /// A question whose rows say why a verdict is what it is.
+    Explanation,
 }
 
 impl QueryKind {
@@ -147,6 +175,15 @@ impl QueryKind {
                 ("rationale", true),
                 ("remediation", true),
                 ("formerly", false),
+            ],
+            Self::Explanation => &[
+                ("id", true),
+                ("title", true),
+                ("about", true),
+                ("checks", false),
+                ("grain", true),
+                ("reads", true),
+                ("params", false),
             ],
         }
     }
@@ -216,6 +253,14 @@ impl Header {
                 fault(file, entry.line, problem)
             })?),
         };
+        let about = match get("about") {
+            None => None,
+            Some(entry) => Some(About::parse(&entry.value).ok_or_else(|| {
+                let problem =
+                    format!("about `{}` is none of pull_request, branch, any", entry.value);
+                fault(file, entry.line, problem)
+            })?),
+        };
         let mut params: Vec<Param> = Vec::new();
         if let Some(entry) = get("params").filter(|entry| entry.value != "none") {
             for declared in split(&entry.value, ';') {
@@ -251,6 +296,8 @@ impl Header {
             rationale: text("rationale"),
             remediation: text("remediation"),
             formerly: list("formerly", ','),
+            about,
+            checks: list("checks", ','),
         })
     }
 }

@@ -5,7 +5,7 @@
 //! profile of a run. A view that a single other one reads, or only checks, stays a plan: then the profile and the kind
 //! of a check reach into it, and its rows are never held as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -14,6 +14,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::dataframe::DataFrame;
 use datafusion::datasource::{MemTable, ViewTable};
 use datafusion::error::DataFusionError;
+use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::collect_partitioned;
 use datafusion::prelude::SessionContext;
 
@@ -31,19 +32,34 @@ pub async fn materialize(
     queries: &Queries,
     checks: &[&Query],
 ) -> Result<(), Error> {
-    let needed = needed(queries, checks);
+    materialize_about(context, queries, checks, &[], &BTreeMap::new()).await
+}
+
+/// The same for checks and explanations of one resource: `only` says by view which of its rows are taken.
+pub(super) async fn materialize_about(
+    context: &SessionContext,
+    queries: &Queries,
+    checks: &[&Query],
+    explanations: &[&Query],
+    only: &BTreeMap<&str, Expr>,
+) -> Result<(), Error> {
+    let asked: Vec<&Query> = checks.iter().chain(explanations).copied().collect();
+    let needed = needed(queries, &asked);
     let needed: Vec<&Query> =
         queries.views().iter().filter(|view| needed.contains(view.id())).collect();
     for view in &needed {
         let failed = |source| Error::query(&view.file, source);
         let is_read = |reader: &&&Query| reader.header.reads.iter().any(|read| read == view.id());
-        if needed.iter().filter(is_read).count() < 2 {
-            let provider = ViewTable::new(plan(context, view).await?, Some(view.text.clone()));
+        let mut frame = DataFrame::new(context.state(), plan(context, view).await?);
+        if let Some(filter) = only.get(view.id()) {
+            frame = frame.filter(filter.clone()).map_err(failed)?;
+        }
+        if needed.iter().chain(explanations).filter(is_read).count() < 2 {
+            let provider = ViewTable::new(frame.into_unoptimized_plan(), Some(view.text.clone()));
             context.deregister_table(view.id()).map_err(failed)?;
             context.register_table(view.id(), Arc::new(provider)).map_err(failed)?;
             continue;
         }
-        let frame = DataFrame::new(context.state(), plan(context, view).await?);
         let plan = frame.create_physical_plan().await.map_err(failed)?;
         let schema = nullable(&plan.schema());
         let partitions = collect_partitioned(plan, context.task_ctx())

@@ -13,6 +13,10 @@ use crate::config::Profile;
 /// The parameters that every check may declare, and that the runner binds.
 pub(crate) const BUILT_IN: [&str; 5] = ["start_at", "period_from", "period_to", "as_of", "profile"];
 
+/// The parameters that every explanation may declare beside those: what it is about.
+pub(crate) const SUBJECT: [&str; 4] =
+    ["organization", "repository_id", "pull_request_id", "branch"];
+
 /// The span of time that a check run judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
@@ -60,6 +64,11 @@ impl Parameters {
         Ok(())
     }
 
+    /// Adds what an explanation is about.
+    pub(crate) fn about(&mut self, values: [ScalarValue; 4]) {
+        self.built_in.extend(SUBJECT.into_iter().zip(values));
+    }
+
     /// Fails when a given parameter is declared by none of the checks.
     pub(crate) fn demand_declared(&self, checks: &[&Query]) -> Result<(), Error> {
         let declared: BTreeSet<&String> = checks
@@ -91,9 +100,10 @@ impl Parameters {
         let failed = |problem: String| Error::Param { name: param.name.clone(), problem };
         if let Some(value) = self.built_in.get(param.name.as_str()) {
             let fits = match param.kind {
-                ParamKind::Timestamp => param.name != "profile",
-                ParamKind::Text => param.name == "profile",
-                _ => false,
+                ParamKind::Timestamp => matches!(value, ScalarValue::TimestampMicrosecond(..)),
+                ParamKind::Text => matches!(value, ScalarValue::Utf8(_)),
+                ParamKind::BigInt => matches!(value, ScalarValue::Int64(_)),
+                ParamKind::Double | ParamKind::Boolean => false,
             };
             return if fits {
                 Ok(value.clone())

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::header::{Header, QueryKind};
-use super::params::BUILT_IN;
+use super::params::{BUILT_IN, SUBJECT};
 
 /// Functions whose answer is not decided by the tables, so that a check could not be run again for a past day.
 const FORBIDDEN: [&str; 9] = [
@@ -29,10 +29,10 @@ const FORBIDDEN: [&str; 9] = [
     "uuid",
 ];
 
-/// A query file: a view or a check.
+/// A query file: a view, a check or an explanation.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// View or check.
+    /// View, check or explanation.
     pub kind: QueryKind,
     /// What its header says.
     pub header: Header,
@@ -154,8 +154,11 @@ impl Query {
             return Err(rule(*line, format!("uses `${name}`, which `params` does not declare")));
         }
         // The built-in ones may be declared all alike.
-        let is_idle =
-            |name: &&String| !used.contains_key(*name) && !BUILT_IN.contains(&name.as_str());
+        let is_built_in = |name: &str| {
+            BUILT_IN.contains(&name)
+                || (self.kind == QueryKind::Explanation && SUBJECT.contains(&name))
+        };
+        let is_idle = |name: &&String| !used.contains_key(*name) && !is_built_in(name);
         if let Some(name) = declared.iter().find(is_idle) {
             let problem = format!("`params` declares `{name}`, which the query does not use");
             return Err(rule(in_header, problem));

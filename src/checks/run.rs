@@ -25,7 +25,7 @@ use super::store::store;
 use super::views::{SETTINGS_TABLES, SettingsRows, register_settings};
 use super::warnings::warnings;
 use crate::config::{Profile, Settings};
-use crate::lake::Lake;
+use crate::lake::{Lake, Session};
 
 /// What is asked of a check run.
 pub struct Request<'a> {
@@ -118,17 +118,7 @@ pub async fn run(
 ) -> Result<CheckRun, Error> {
     let started_at = (request.clock)();
     let checks = queries.select(request.checks)?;
-    let session = match request.as_of {
-        None => lake.session().await,
-        Some(at) => match lake.versions_at(at).await {
-            Ok(versions) => lake.session_at(&versions).await,
-            Err(error) => Err(error),
-        },
-    }
-    .map_err(Error::lake("open the lake for reading"))?;
-    if session.versions.is_empty() {
-        return Err(Error::EmptyLake);
-    }
+    let session = open(lake, request.as_of).await?;
     let catalog = lake.catalog();
     let in_force = |name: &str| SETTINGS_TABLES.iter().any(|(_, in_force)| *in_force == name);
     queries.demand_free_names(|name| catalog.table(name).is_some() || in_force(name))?;
@@ -146,13 +136,9 @@ pub async fn run(
     }
     parameters.demand_declared(&checks)?;
 
-    let is_judged = |organization: &String| {
-        request.organizations.is_empty()
-            || request.organizations.iter().any(|own| own.eq_ignore_ascii_case(organization))
-    };
     let all = repositories(context, catalog).await?;
     let mut known = all.clone();
-    known.retain(|repository| is_judged(&repository.organization));
+    known.retain(|repository| request.judges(&repository.organization));
     let run_id = run_id(started_at);
     let rows = resolve(settings, catalog, &known, &run_id, started_at)?;
     register_settings(context, catalog, &rows)?;
@@ -196,7 +182,26 @@ pub async fn run(
     Ok(run)
 }
 
+/// Opens the lake as it is, or as it was at an instant.
+pub(super) async fn open(lake: &Lake, as_of: Option<DateTime<Utc>>) -> Result<Session, Error> {
+    let session = match as_of {
+        None => lake.session().await,
+        Some(at) => match lake.versions_at(at).await {
+            Ok(versions) => lake.session_at(&versions).await,
+            Err(error) => Err(error),
+        },
+    }
+    .map_err(Error::lake("open the lake for reading"))?;
+    if session.versions.is_empty() { Err(Error::EmptyLake) } else { Ok(session) }
+}
+
 impl Request<'_> {
+    /// Tells whether the repositories of an organization are judged.
+    pub(crate) fn judges(&self, organization: &str) -> bool {
+        self.organizations.is_empty()
+            || self.organizations.iter().any(|own| own.eq_ignore_ascii_case(organization))
+    }
+
     /// Tells whether what the run does not find has left the population.
     pub(crate) const fn is_whole(&self) -> bool {
         self.checks.is_empty() && self.since.is_none() && self.until.is_none() && !self.is_past()
@@ -209,7 +214,7 @@ impl Request<'_> {
 }
 
 /// The period: from the start date to the end of the newest sync, unless other bounds were asked for.
-fn period(
+pub(super) fn period(
     settings: &Settings,
     request: &Request<'_>,
     first_sync: DateTime<Utc>,
@@ -231,7 +236,7 @@ fn period(
 }
 
 /// When the first sync began and the newest one ended, by the clock of Azure DevOps.
-async fn sync_times(
+pub(super) async fn sync_times(
     context: &SessionContext,
 ) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>), Error> {
     let sql =

@@ -101,9 +101,18 @@ impl Format {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum ProfileArg {
+pub(super) enum ProfileArg {
     Standard,
     Strict,
+}
+
+impl ProfileArg {
+    pub(super) const fn profile(self) -> Profile {
+        match self {
+            Self::Standard => Profile::Standard,
+            Self::Strict => Profile::Strict,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -114,7 +123,7 @@ enum FailOn {
 }
 
 /// Reads `K=V`.
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is not `NAME=VALUE`")),
@@ -130,11 +139,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         Some(folder) => Queries::load(folder)?,
         None => Queries::embedded()?,
     };
-    let profile = match args.profile {
-        Some(ProfileArg::Standard) => Profile::Standard,
-        Some(ProfileArg::Strict) => Profile::Strict,
-        None => settings.profile,
-    };
+    let profile = args.profile.map_or(settings.profile, ProfileArg::profile);
     let organizations = organizations(&config);
     let request = Request {
         checks: &args.checks,
@@ -185,7 +190,7 @@ pub(super) async fn run_all(
     Ok(exit(&run, FailOn::Fail))
 }
 
-fn organizations(config: &Config) -> Vec<String> {
+pub(super) fn organizations(config: &Config) -> Vec<String> {
     config.organizations.iter().map(|organization| organization.name.clone()).collect()
 }
 
@@ -201,7 +206,7 @@ fn print(run: &CheckRun, format: Format, context: &Context) -> anyhow::Result<()
 }
 
 /// The columns of the terminal, or what is comfortable to read.
-fn width(context: &Context) -> usize {
+pub(super) fn width(context: &Context) -> usize {
     let default = TextOptions::default().width;
     if !context.output.is_terminal() {
         return default;
@@ -211,7 +216,7 @@ fn width(context: &Context) -> usize {
 
 /// What a day stands for where an instant is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// Its first instant.
     First,
     /// Its last instant.
@@ -219,7 +224,7 @@ enum End {
 }
 
 /// Reads a day in `checks.time-zone`, or an instant.
-fn bound(
+pub(super) fn bound(
     settings: &Settings,
     flag: &str,
     text: Option<&str>,

@@ -39,6 +39,22 @@ struct Look {
     color: AnsiColor,
 }
 
+/// The symbol of a status.
+pub(super) const fn symbol(status: Status) -> char {
+    look(status).symbol
+}
+
+/// The word for a status.
+pub(super) const fn word(status: Status) -> &'static str {
+    look(status).word
+}
+
+/// A text in the colour of a status, where colours are wanted.
+pub(super) fn colored(is_wanted: bool, status: Status, text: &str) -> String {
+    let style = look(status).color.on_default();
+    if is_wanted { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
 const fn look(status: Status) -> Look {
     let (block, symbol, word, color) = match status {
         Status::Pass => ('█', '✓', "pass", AnsiColor::Green),
@@ -333,7 +349,7 @@ fn segments(counts: &Counts, width: usize) -> [usize; 5] {
 }
 
 /// Breaks a sentence into lines of at most `width` characters where it has spaces.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

@@ -9,6 +9,7 @@ mod config;
 mod doctor;
 mod engines;
 mod examples;
+mod explain;
 mod extract;
 mod init;
 mod lake;
