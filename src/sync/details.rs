@@ -131,14 +131,16 @@ pub(super) async fn wanted(run: &Run) -> Result<Vec<i64>, Error> {
         ""
     };
     let sql = format!(
-        "select * from pull_requests where organization = $organization and closed_at <= $upper{since} \
+        "select repository_id, pull_request_id, target_ref, status, closed_at from pull_requests \
+         where organization = $organization and closed_at <= $upper{since} \
          and (details_read_at is null or threads_read_at is null or iterations_read_at is null \
          or statuses_read_at is null or evaluations_read_at is null or commits_read_at is null \
          or changes_read_at is null or details_read_at < closed_at \
          or threads_read_at < closed_at + interval '{} seconds')",
         run.recheck().num_seconds()
     );
-    // Most rows lack nothing that is wanted, and those that do may be many: first which, then some at a time.
+    // Most rows lack nothing that is wanted, and those that do may be many: first which, with the columns that decide,
+    // then some at a time.
     let mut wanted = Vec::new();
     run.each("pull_requests", &sql, "whose details are missing", |row| {
         wanted.extend(row.int("pull_request_id").filter(|_| run.judge.parts(&row).is_some()));
@@ -150,7 +152,9 @@ pub(super) async fn wanted(run: &Run) -> Result<Vec<i64>, Error> {
 /// Reads the details of pull requests that no list of this sync named: settings may have widened, or an earlier sync
 /// may have been stopped.
 pub(super) async fn sweep(run: &mut Run) -> Result<(), Error> {
-    load_known(run).await?;
+    if run.has_changed("pull_requests") {
+        load_known(run).await?;
+    }
     let run = &*run;
     let wanted = wanted(run).await?;
     if wanted.is_empty() {

@@ -98,8 +98,8 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
 }
 
 async fn known(run: &Run) -> Result<Known, Error> {
-    let sql =
-        "select * from pull_requests where organization = $organization and status = 'active'";
+    let sql = "select pull_request_id, project_id, repository_id from pull_requests \
+         where organization = $organization and status = 'active'";
     let mut active = HashMap::new();
     run.each("pull_requests", sql, "which pull requests were active", |row| {
         let text = |column| row.text(column).unwrap_or_default().to_owned();
@@ -107,7 +107,8 @@ async fn known(run: &Run) -> Result<Known, Error> {
         active.extend(row.int("pull_request_id").map(|number| (number, owner)));
     })
     .await?;
-    let sql = "select r.* from pull_request_reviewers r join pull_requests p \
+    let sql = "select r.pull_request_id, r.reviewer_id, r.vote_while_open, r.vote_while_open_at \
+               from pull_request_reviewers r join pull_requests p \
                on p.organization = r.organization and p.pull_request_id = r.pull_request_id \
                where r.organization = $organization and p.status = 'active' and r.vote_while_open is not null";
     let rows = run.query("pull_request_reviewers", sql, "which votes were listed").await?;

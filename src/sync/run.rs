@@ -298,6 +298,11 @@ impl Run {
         Ok(written.rows())
     }
 
+    /// Returns whether this run has written rows of a table.
+    pub fn has_changed(&self, table: &str) -> bool {
+        self.done().changed.contains_key(table)
+    }
+
     /// Writes how scopes ended; to be called after their rows are written.
     pub async fn record(&self, scopes: Vec<(Scope, Outcome)>) -> Result<(), Error> {
         let Some(table) = self.input.lake.catalog().table("sync_runs") else { return Ok(()) };
