@@ -68,6 +68,8 @@ pub enum Event {
         version: i64,
         /// Rows inserted, updated and marked as gone.
         rows: u64,
+        /// Bytes of data files written.
+        bytes: u64,
         /// How long reading, comparing and writing took.
         took: Duration,
     },

@@ -1,10 +1,11 @@
 //! Figures of speed and size, each beside what is wanted, all from one run on one machine.
 //!
 //! ```text
-//! cargo bench --bench figures [-- sync|memory|checks|start|all] [--size medium] [--days 90] [--folder DIR]
+//! cargo bench --bench figures [-- sync|lake|memory|checks|start|all] [--size medium] [--days 90] [--folder DIR]
 //! ```
 //!
 //! - `sync`: how fast a simulated organization is read, beside a client that only fetches the same addresses.
+//! - `lake`: what commits cost a first sync, and one after some pull requests have changed; only when it is asked for.
 //! - `memory`: the most that first syncs of a medium and a large organization hold; whatever `--size` says, and only when it
 //!   is asked for, as it takes long.
 //! - `checks`: the six checks on the lake of that sync, beside DuckDB with the same queries on the same files.
@@ -12,6 +13,7 @@
 //! - `start`: how soon the program answers, and how large it is.
 
 mod checks;
+mod lake;
 mod memory;
 mod place;
 mod process;
@@ -54,6 +56,7 @@ struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum What {
     Sync,
+    Lake,
     Memory,
     Checks,
     Start,
@@ -72,6 +75,9 @@ async fn main() -> anyhow::Result<()> {
     let is_asked = |what| args.what == what || args.what == What::All;
     if is_asked(What::Sync) {
         sync::measure(&place).await?;
+    }
+    if args.what == What::Lake {
+        lake::measure(&place).await?;
     }
     if args.what == What::Memory {
         memory::measure(&place.folder, args.days).await?;

@@ -1,6 +1,7 @@
 //! Where the measured lake is, and the simulated organization that it is read from.
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use adolake::simulator::Size;
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use crate::process::{ADOLAKE, Background};
+use crate::process::{ADOLAKE, Background, Ran, run};
 
 /// The variable that the simulator's config names for the token.
 pub const TOKEN_VARIABLE: &str = "ADO_PAT";
@@ -77,6 +78,36 @@ impl Place {
         command.arg("--config").arg(self.config_file()).args(arguments);
         command.env(TOKEN_VARIABLE, TOKEN).current_dir(&self.folder);
         command
+    }
+
+    /// Moves the simulator's clock on.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn advance(&self, seconds: u64) -> anyhow::Result<()> {
+        let config = self.config(None)?;
+        let core = config.organizations[0].endpoints.core.clone();
+        let clock = reqwest::Url::parse(&core.to_string())?.join("/_simulator/clock")?;
+        let body = format!("{{\"advance_s\": {seconds}}}");
+        reqwest::Client::new().post(clock).body(body).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Reads the organization into the lake; gives what it took and the events of its log.
+    ///
+    /// # Errors
+    /// When the sync fails.
+    pub fn logged_sync(&self) -> anyhow::Result<(Ran, Vec<serde_json::Value>)> {
+        let log = self.folder.join("sync.log");
+        let mut command =
+            self.command(&["--quiet", "--log-level", "debug", "--log-format", "json", "sync"]);
+        command.stderr(File::create(&log)?);
+        let ran = run(&mut command, &self.folder)?;
+        let mut events = Vec::new();
+        for line in BufReader::new(File::open(&log)?).lines() {
+            events.extend(serde_json::from_str(&line?));
+        }
+        Ok((ran, events))
     }
 
     /// Starts the simulator as a process of its own and writes the config for it.

@@ -1,7 +1,5 @@
 //! How fast an organization is read.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -118,20 +116,10 @@ async fn bare_rate(place: &Place, urls: Vec<String>) -> anyhow::Result<f64> {
 
 /// The addresses that a first sync gets, in the order in which it asks for them.
 fn addresses(place: &Place) -> anyhow::Result<Vec<String>> {
-    let log = place.folder.join("requests.log");
-    let arguments = ["--quiet", "--log-level", "debug", "--log-format", "json", "sync"];
-    let mut command = place.command(&arguments);
-    command.stderr(File::create(&log)?);
-    run(&mut command, &place.folder)?;
-    let mut urls = Vec::new();
-    for line in BufReader::new(File::open(&log)?).lines() {
-        let line = line?;
-        let Ok(event) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
-        let fields = &event["fields"];
-        if fields["method"] == "GET" {
-            urls.extend(fields["address"].as_str().map(str::to_owned));
-        }
-    }
+    let (_, events) = place.logged_sync()?;
+    let gets = events.iter().filter(|event| event["fields"]["method"] == "GET");
+    let urls: Vec<String> =
+        gets.filter_map(|event| event["fields"]["address"].as_str().map(str::to_owned)).collect();
     ensure!(!urls.is_empty(), "the log names no address");
     Ok(urls)
 }

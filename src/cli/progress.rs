@@ -230,8 +230,9 @@ fn log(event: &Event) {
         Event::Retried { url, attempt, reason } => {
             tracing::info!(url, attempt, reason, "sending again")
         }
-        Event::Committed { table, version, rows, took } => {
-            tracing::debug!(table, version, rows, duration_ms = took.as_millis(), "committed");
+        Event::Committed { table, version, rows, bytes, took } => {
+            let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            tracing::debug!(table, version, rows, bytes, duration_us, "committed");
         }
         // Told on stderr anyway.
         Event::Warning { message } => tracing::info!(message, "warning"),

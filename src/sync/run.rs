@@ -290,10 +290,10 @@ impl Run {
             .map_err(|source| Error::Broken { source })?
             .map_err(|source| lake_error("write", table, source))?;
         if let Some(version) = written.version {
-            let (table, rows) = (table.to_owned(), written.rows());
+            let (table, rows, bytes) = (table.to_owned(), written.rows(), written.bytes);
             self.standing.committed(rows);
             *self.done().changed.entry(table.clone()).or_default() += rows;
-            self.tell(&Event::Committed { table, version, rows, took: begun.elapsed() });
+            self.tell(&Event::Committed { table, version, rows, bytes, took: begun.elapsed() });
         }
         Ok(written.rows())
     }
