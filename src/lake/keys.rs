@@ -136,8 +136,8 @@ impl KeyHasher {
     }
 }
 
-/// Hashes kept in memory, 8 bytes each; the files first seen are forgotten first.
-const MAX_HASHES: usize = 4 << 20;
+/// Hashes kept in memory, 8 bytes each; the files first seen are forgotten first: reading goes on to other months.
+const MAX_HASHES: usize = 1 << 20;
 
 /// The keys of files, for all tables of a lake. Files never change: what was read or written once is known for good.
 #[derive(Debug, Default)]
