@@ -8,8 +8,8 @@
 
 with
 verdicts as (
-    select check_id, reason_code from explained_verdicts
-    where check_id = 'pull_request_approved' and pull_request_id = $pull_request_id
+    select check_id, reason_code, pull_request_id from explained_verdicts
+    where check_id = 'pull_request_approved'
 ),
 -- one row: the pull request
 merged as (
@@ -81,9 +81,9 @@ judged as (
             when miss = 'NO_APPROVAL' and has_declined then 'the reviewer declined to review'
             when miss = 'LATE_APPROVAL' then 'no approval before the merge'
             when miss = 'APPROVAL_RESET' and last_reset_at >= voted_at then concat(
-                'no longer stood at the merge: reset at ', to_char(last_reset_at, '%Y-%m-%d %H:%M:%S')
+                'no longer stood at the merge, reset at ', to_char(last_reset_at, '%Y-%m-%d %H:%M:%S')
             )
-            when miss = 'APPROVAL_RESET' and has_voted then 'no longer stood at the merge: the reviewer list shows no vote'
+            when miss = 'APPROVAL_RESET' and has_voted then 'no longer stood at the merge, the reviewer list shows no vote'
             when miss = 'APPROVAL_RESET' then 'seen while the pull request was open, gone from the list after the merge'
             when miss = 'STALE_APPROVAL' then concat('the code changed after it, at ', to_char(changes.pushed_at, '%Y-%m-%d %H:%M:%S'))
             when miss = 'RETARGETED_AFTER_APPROVAL' then concat('it was moved to this branch after it, at ', to_char(changes.retargeted_at, '%Y-%m-%d %H:%M:%S'))
@@ -247,7 +247,13 @@ listed as (
     from merged
     cross join verdicts
     cross join (select count(*) filter (where effect = 'counts') as counting from judged) as counted
-    where counted.counting = 0 and verdicts.reason_code <> 'EVIDENCE_UNREADABLE'
+    where counted.counting = 0 and verdicts.pull_request_id is not null and verdicts.reason_code <> 'EVIDENCE_UNREADABLE'
+    union all
+    select
+        'missing' as effect, null as at, 10 as step, 'setting' as kind,
+        '`production-branches` is empty for the repository' as fact, null as why, 'production-branches' as id
+    from verdicts
+    where verdicts.pull_request_id is null
 )
 select
     verdicts.check_id, listed.effect, listed.at, listed.step, listed.kind, listed.fact, listed.why, listed.id,

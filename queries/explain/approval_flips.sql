@@ -79,3 +79,10 @@ from verdicts
 cross join merged
 cross join changes
 cross join missed
+union all
+select
+    check_id, 'flip' as effect, null as at, 0 as step, 'setting' as kind,
+    '`production-branches` set for the repository: then its pull requests are judged one by one' as fact,
+    null as why, null as id, null as url
+from explained_verdicts
+where check_id = 'pull_request_approved' and pull_request_id is null and status = 'fail'

@@ -8,7 +8,7 @@
 
 with
 verdicts as (
-    select check_id, check_id = 'pull_request_approved' as is_about_votes
+    select check_id, reason_code, check_id = 'pull_request_approved' as is_about_votes
     from explained_verdicts
     where pull_request_id = $pull_request_id and check_id like 'pull\_request\_%'
 ),
@@ -83,7 +83,9 @@ events as (
     from merged
 )
 select
-    verdicts.check_id, 'context' as effect, events.at, events.step, events.kind, events.fact,
+    verdicts.check_id,
+    case when events.kind = 'merged' and verdicts.reason_code = 'MERGED_EXTERNALLY' then 'against' else 'context' end as effect,
+    events.at, events.step, events.kind, events.fact,
     case
         when events.is_final and not verdicts.is_about_votes then 'the final code, which has to be covered'
         when events.is_final then 'the last push'

@@ -35,7 +35,7 @@ effective as (
 worded as (
     select
         revisions.policy_id, revisions.revision, revisions.policy_kind, revisions.valid_from, revisions.valid_to, revisions.is_satisfying,
-        revisions.is_satisfying_strictly,
+        revisions.is_satisfying_strictly, revisions.resets_on_push,
         effective.policy_id is not null as is_effective, effective.is_enough, effective.miss,
         concat(
             'policy ', cast(revisions.policy_id as varchar), ', revision ', cast(revisions.revision as varchar), ', ',
@@ -139,9 +139,10 @@ readings as (
 facts as (
     select
         case
+            when verdicts.reason_code = 'REPOSITORY_GONE' then 'context'
             when is_enough then 'counts'
-            when is_effective and policy_kind in ('minimum_reviewers', 'required_reviewers') then 'against'
-            when is_effective and policy_kind = 'other' then 'ignored'
+            when is_effective and (miss is not null or is_satisfying) then 'against'
+            when is_effective and policy_kind <> 'build_validation' then 'ignored'
             else 'context'
         end as effect,
         valid_from as at, 0 as step, 'policy' as kind, told as fact,
@@ -163,11 +164,13 @@ facts as (
             when miss = 'POLICY_DISABLED' then 'is switched off'
             when miss = 'POLICY_NOT_BLOCKING' then 'does not block a merge'
             when is_satisfying and policy_kind = 'required_reviewers' then 'demands an approval, but strict wants a policy of minimum reviewers that asks again after a push'
-            when is_satisfying then 'demands an approval, but not what strict wants: new votes after a push, and not from the last pusher'
+            when is_satisfying and not resets_on_push then 'demands an approval, but strict wants it to be given again after a push'
+            when is_satisfying then 'demands an approval, but strict wants one by another than the last pusher'
             when policy_kind = 'required_reviewers' then 'does not hold for every change, or names nobody'
         end as why,
         cast(policy_id as varchar) as id
     from worded
+    cross join verdicts
     union all
     select
         'against' as effect, coalesce(latest.valid_to, latest.valid_from) as at, 1 as step, 'policy' as kind,

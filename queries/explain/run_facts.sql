@@ -9,7 +9,9 @@
 with
 -- one row per verdict that is about solutions
 verdicts as (
-    select verdicts.check_id, kinds.kind, verdicts.status
+    select
+        verdicts.check_id, kinds.kind,
+        verdicts.reason_code in ('NOT_RUN', 'JOB_NOT_FOUND', 'NOT_CONFIGURED', 'EVIDENCE_EXPIRED', 'EVIDENCE_UNREADABLE') as is_lacking
     from explained_verdicts as verdicts
     join (values
         ('pull_request_sast_passed', 'sast'),
@@ -63,7 +65,7 @@ finishes as (
 -- one row per verdict, run and solution of that kind that it fits; solution is null where it fits none
 fitted_runs as (
     select
-        verdicts.check_id, verdicts.kind, verdicts.status as verdict, runs.*, fits.solution_index, selectors.solution,
+        verdicts.check_id, verdicts.kind, verdicts.is_lacking, runs.*, fits.solution_index, selectors.solution,
         pieces.what, pieces.outcome, pieces.reason_code, pieces.phrase, evidence.reason_code as solution_code
     from verdicts
     cross join runs
@@ -84,7 +86,7 @@ fitted_runs as (
 -- the same per finish: what it is worth
 finished_runs as (
     select
-        runs.check_id, runs.verdict, runs.run_id, runs.name, runs.url, runs.reason, runs.link, runs.code, runs.built_commit, runs.solution,
+        runs.check_id, runs.is_lacking, runs.run_id, runs.name, runs.url, runs.reason, runs.link, runs.code, runs.built_commit, runs.solution,
         runs.queued_at, runs.merged_at, runs.phrase, runs.what, finishes.finished_at, finishes.result,
         runs.finished_at is not distinct from finishes.finished_at as is_counted_finish,
         case
@@ -181,7 +183,7 @@ select
     why, cast(run_id as varchar) as id, url
 from finished_runs
 -- what else ran is told only where something is missing
-where solution is not null or verdict not in ('pass', 'exempt')
+where solution is not null or is_lacking
 union all
 select
     check_id, 'ignored' as effect, coalesce(finished_at, queued_at) as at, 4 as step, 'run' as kind,
@@ -200,7 +202,7 @@ select
     concat(
         'job ', jobs.path, ' of ', jobs.run_name, case when jobs.attempt > 1 then concat(', attempt ', cast(jobs.attempt as varchar)) else '' end,
         case
-            when jobs.result is not null then concat(' ended: ', jobs.result)
+            when jobs.result is not null then concat(' ended with result ', jobs.result)
             when jobs.state = 'completed' then ' ended without a result'
             else concat(' is ', coalesce(jobs.state, 'in no known state'))
         end

@@ -89,8 +89,8 @@ select
                 'run ', cast(lacking.piece['id'] as varchar), ' of ', lacking.piece['name'], ' finished as succeeded at or before ', code.the_merge
             )
             when 'RUN_AFTER_MERGE' then concat(
-                'the merge held back until run ', cast(lacking.piece['id'] as varchar), ' of ', lacking.piece['name'],
-                ' had succeeded; it was ', code.the_merge
+                'run ', cast(lacking.piece['id'] as varchar), ' of ', lacking.piece['name'], ' succeeding at or before ', code.the_merge,
+                ', which did not wait for it'
             )
             when 'STALE_RUN' then concat('a run of ', coalesce(lacking.piece['name'], lacking.solution), ' that succeeds on ', code.the_code, ' at or before ', code.the_merge)
             when 'AMBIGUOUS_SOLUTION' then concat('a solution that names the folder, or the id, in place of `', lacking.solution, '`')

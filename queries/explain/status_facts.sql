@@ -9,7 +9,9 @@
 with
 -- one row per verdict that is about solutions
 verdicts as (
-    select verdicts.check_id, kinds.kind, verdicts.status
+    select
+        verdicts.check_id, kinds.kind,
+        verdicts.reason_code in ('NOT_RUN', 'NOT_CONFIGURED', 'EVIDENCE_EXPIRED', 'EVIDENCE_UNREADABLE') as is_lacking
     from explained_verdicts as verdicts
     join (values
         ('pull_request_sast_passed', 'sast'),
@@ -44,7 +46,7 @@ statuses as (
 -- one row per verdict, status and solution that it fits; null where it fits none
 fitted as (
     select
-        verdicts.check_id, verdicts.kind, verdicts.status as verdict, statuses.*, fits.solution_index, pieces.outcome, pieces.phrase, solutions.solutions
+        verdicts.check_id, verdicts.kind, verdicts.is_lacking, statuses.*, fits.solution_index, pieces.outcome, pieces.phrase, solutions.solutions
     from verdicts
     cross join statuses
     left join solutions on solutions.kind = verdicts.kind
@@ -85,5 +87,5 @@ select
     cast(fitted.status_id as varchar) as id, fitted.target_url as url
 from fitted
 cross join code
--- a kind that no status can prove is not told of them
-where fitted.solutions is not null and (fitted.solution_index is not null or fitted.verdict not in ('pass', 'exempt'))
+-- what else was posted is told only where something is missing that a status could be
+where fitted.solution_index is not null or (fitted.is_lacking and fitted.solutions is not null)

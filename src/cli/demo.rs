@@ -17,6 +17,8 @@ use crate::sync::{self, Options, Report};
 const MARK: &str = "# Written by `adolake demo`; the next demo replaces this folder.";
 /// How far the clock is moved between the two syncs.
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
+/// Name of the example that is explained, where it says where to look next.
+const EXPLAINED: &str = "reset-by-push";
 /// Variable that the written config names for the token.
 const TOKEN: &str = "ADOLAKE_DEMO_TOKEN";
 
@@ -65,9 +67,20 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         context.output.say(lines.last().map_or("", String::as_str));
     }
     let exit = super::check::run_all(&config, &lake, context).await?;
+    let explained = simulator
+        .examples()
+        .iter()
+        .find(|example| example.name == EXPLAINED)
+        .and_then(|example| {
+            let organization = config.organizations.first()?;
+            let (project, repository) = (&example.project, &example.repository);
+            Some(format!("{}/{project}/{repository}!{}", organization.name, example.pull_request?))
+        })
+        .unwrap_or_default();
     simulator.stop().await;
     let took = begun.elapsed().as_secs_f64();
-    context.output.print(&next(&args.folder, &file, took, context.output.colors_data()))?;
+    let colors = context.output.colors_data();
+    context.output.print(&next(&args.folder, &file, &explained, took, colors))?;
     // Failing verdicts are what a demo is to show, not a reason to fail.
     Ok(if exit == Exit::FINDINGS { Exit::CLEAN } else { exit })
 }
@@ -135,7 +148,7 @@ fn write_config(file: &Path, simulator: &Simulator) -> anyhow::Result<()> {
 }
 
 /// Says where to look next, in commands that work as they stand.
-fn next(folder: &Path, file: &Path, took: f64, colors: bool) -> String {
+fn next(folder: &Path, file: &Path, explained: &str, took: f64, colors: bool) -> String {
     let program = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
     let command = format!(
         "{} --config {}",
@@ -144,7 +157,9 @@ fn next(folder: &Path, file: &Path, took: f64, colors: bool) -> String {
     );
     let mut text = String::new();
     let _ = writeln!(text, "\n{}", paint(colors, Style::Strong, "Where to look next"));
+    let explain = format!("explain {}", quoted(explained));
     for (what, rest) in [
+        ("why a verdict is what it is", explain.as_str()),
         (
             "what fails, by reason",
             r#"sql "select check_id, reason_code, count(*) from latest_check_results where status = 'fail' group by 1, 2 order by 3 desc""#,

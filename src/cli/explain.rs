@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// How strictly [default: checks.profile]
     #[arg(long, value_name = "PROFILE")]
     profile: Option<ProfileArg>,
-    /// Take `checks/*.sql`, `views/*.sql` and `explain/*.sql` from this folder in place of the built-in ones
+    /// Also take the queries of this folder: `*.sql`, `views/*.sql`, `explain/*.sql`
     #[arg(long, value_name = "DIR")]
     queries: Option<PathBuf>,
     /// Give a parameter that a check declares a value; repeatable

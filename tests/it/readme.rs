@@ -70,6 +70,19 @@ fn the_excerpt_is_what_the_demo_prints() {
         "```text\n$ adolake demo --size tiny\n{summary}\nFailed: {failed}\n…\n{done}\n```\n"
     );
     assert_section("excerpt", &text);
+    assert_section("explain", &explained(&adolake, &demo.stdout));
+}
+
+/// What `adolake explain` prints of the pull request that the demo names: the first verdict.
+fn explained(adolake: &Adolake, demo: &str) -> String {
+    let command = demo.lines().find_map(|line| line.split_once(" explain ")).unwrap().1;
+    let ended = adolake.run(&["--config", "adolake-demo/adolake.toml", "explain", command]);
+    assert_eq!(ended.code, Some(0), "{}", ended.told());
+    let (head, rest) = ended.stdout.split_once("\n\n").unwrap();
+    // The address holds a port that is another one each time.
+    let head: Vec<&str> = head.lines().filter(|line| !line.starts_with("http")).collect();
+    let (first, _) = rest.split_once("\n\n✓ ").unwrap();
+    format!("```text\n$ adolake explain {command}\n{}\n\n{first}\n…\n```\n", head.join("\n"))
 }
 
 #[tokio::test]
