@@ -15,7 +15,7 @@ use crate::report::{ExplanationFormat, TextOptions, write_explanation};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  adolake explain contoso/payments/api!4711
+  adolake explain 'contoso/payments/api!4711'
   adolake explain https://dev.azure.com/contoso/payments/_git/api/pullrequest/4711 --profile strict
   adolake explain contoso/payments/api@main --format json --export why.txt
 

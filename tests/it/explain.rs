@@ -394,9 +394,39 @@ async fn what_is_not_judged_says_why() {
     )
     .await;
     let told = |name: &str| run(&adolake, &["explain", name]).told();
-    insta::assert_snapshot!(told("api!1"), @"");
-    insta::assert_snapshot!(told("api!5"), @"");
-    insta::assert_snapshot!(told("api!6"), @"");
+    insta::assert_snapshot!(told("api!1"), @r"
+    exit 0
+    --- stdout
+    contoso/payments/api!1  Add limits
+    https://ado/contoso/payments/_git/api/pullrequest/1
+    merged 2026-03-02 12:00:00 UTC into main, opened 2026-03-01 00:00:00 UTC by ann@contoso.com
+    profile standard  ·  2026-03-03 to 2026-06-01  ·  data as of 2026-06-01 08:00 UTC
+
+      not judged   it was merged before the start date, 2026-03-03 00:00:00 UTC
+      hint         set an earlier `checks.start-date`, and sync: details are read for what is judged
+    ");
+    insta::assert_snapshot!(told("api!5"), @r"
+    exit 0
+    --- stdout
+    contoso/payments/api!5  Still open
+    https://ado/contoso/payments/_git/api/pullrequest/5
+    active, meant for main, opened 2026-05-01 00:00:00 UTC by nobody known
+    profile standard  ·  2026-03-03 to 2026-06-01  ·  data as of 2026-06-01 08:00 UTC
+
+      not judged   it is active; only merged pull requests are judged
+      hint         ask again once it is merged and synced
+    ");
+    insta::assert_snapshot!(told("api!6"), @r#"
+    exit 0
+    --- stdout
+    contoso/payments/api!6  Elsewhere
+    https://ado/contoso/payments/_git/api/pullrequest/6
+    merged 2026-05-02 00:00:00 UTC into develop, opened 2026-05-01 00:00:00 UTC by nobody known
+    profile standard  ·  2026-03-03 to 2026-06-01  ·  data as of 2026-06-01 08:00 UTC
+
+      not judged   its target develop is no production branch of the repository, which are `main`
+      hint         add "develop" to `production-branches` if changes reach production from it
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -419,7 +449,27 @@ async fn a_policy_whose_history_is_not_shown_is_explained() {
     )
     .await;
     let ended = run(&adolake, &["explain", "contoso/payments/api@main", "--profile", "strict"]);
-    insta::assert_snapshot!(page(&ended, "branch_policy_requires_approval"), @"");
+    insta::assert_snapshot!(page(&ended, "branch_policy_requires_approval"), @r"
+    ? unknown POLICY_HISTORY_UNPROVEN
+      Every production branch demands an approval before a merge  (branch_policy_requires_approval)
+      A policy satisfies now, but not for every part of the period is it proven which policy held.
+
+      2025-01-01 00:00:00 · policy 1, revision 1, Minimum number of reviewers: disabled, blocking, 1
+                            approver without the creator, a push asks for new votes, not the last
+                            pusher: held until 2026-05-01 00:00:00, and did not demand the approval of
+                            another person
+      2026-01-01 00:00:00 ? it is not shown which policy held, until 2026-05-01 00:00:00
+      2026-05-01 00:00:00 ✓ policy 1, revision 2, Minimum number of reviewers: enabled, blocking, 1
+                            approver without the creator, a push asks for new votes, not the last
+                            pusher: demands the approval of another person
+      2026-06-01 08:00:00 · the policies of the project were last read
+
+      flag         NO_BUILD_VALIDATION: no blocking policy demands a build on this branch
+      would pass   a period that begins after the last change that is not shown, or proof of which
+                   policy held before
+      now          what held before the first sync may not be shown any more; `checks.start-date` says
+                   from when it is asked
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -435,7 +485,19 @@ async fn branches_that_could_not_be_read_are_named() {
     )
     .await;
     let ended = run(&adolake, &["explain", "contoso/payments/api@trunk"]);
-    insta::assert_snapshot!(page(&ended, "branch_policy_requires_approval"), @"");
+    insta::assert_snapshot!(page(&ended, "branch_policy_requires_approval"), @r"
+    ? unknown EVIDENCE_UNREADABLE
+      Every production branch demands an approval before a merge  (branch_policy_requires_approval)
+      The branches of the repository could not be read at the last sync.
+
+      2026-06-01 08:00:00 · the policies of the project were last read
+      2026-06-02 00:00:00 ? the branches of the repository were last asked for, with result unreadable:
+                            Code (Read) is missing
+
+      would pass   the branches of the repository read, if a policy of theirs demands an approval
+      now          `adolake sync` tries again; where it stays so, `adolake doctor` tells which
+                   permission is missing
+    ");
 }
 
 /// Queries of somebody else come with an explanation, or their evidence speaks for itself.
@@ -461,7 +523,16 @@ from merged_pull_requests where merged_at <= $as_of
 ",
     );
     let ended = run(&adolake, &["explain", "api!1", "--queries", "own"]);
-    insta::assert_snapshot!(page(&ended, "titled"), @"");
+    insta::assert_snapshot!(page(&ended, "titled"), @r#"
+    ✗ fail TITLE  Every merged pull request has a long title  (titled)
+      Its title is short.
+
+      {
+        "length": 10
+      }
+
+      next time    Write longer titles.
+    "#);
     let set = ["explain", "api!1", "--queries", "own", "--set", "floor=3", "--format", "json"];
     let document = run(&adolake, &set).json();
     let titled = document["verdicts"].as_array().unwrap().last().unwrap();

@@ -141,6 +141,9 @@ impl Page<'_> {
         if matches!(status, Status::Fail)
             && let Some(remediation) = &explained.header.remediation
         {
+            if is_first {
+                text.push('\n');
+            }
             let label = self.paint(bold, "next time");
             self.labelled("next time", &label, remediation, text);
         }
