@@ -213,8 +213,9 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         job = json.load(file)
     engine, answer = Engine(job), {"version": duckdb.__version__, "checks": {}}
-    for kept in (True, False):
-        for check in job["checks"]:
+    # A brief answer: all checks together, by views that are kept.
+    for kept in (True,) if job["brief"] else (True, False):
+        for check in [] if job["brief"] else job["checks"]:
             best = min(engine.judge([check], kept) for _ in range(job["repeats"]))
             found = answer["checks"].setdefault(check["id"], {"seconds": best})
             found["seconds"] = min(best, found["seconds"])
@@ -223,7 +224,7 @@ def main():
         answer["seconds"] = min(best, answer.get("seconds", best))
         answer["kept" if kept else "inplace"] = best
     for check in job["checks"]:
-        answer["checks"][check["id"]] |= engine.verdicts(check)
+        answer["checks"].setdefault(check["id"], {}).update(engine.verdicts(check))
     answer["peak_mib"] = peak_memory()
     print(json.dumps(answer))
 

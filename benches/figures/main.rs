@@ -9,11 +9,13 @@
 //! - `memory`: the most that first syncs of a medium and a large organization hold; whatever `--size` says, and only when it
 //!   is asked for, as it takes long.
 //! - `checks`: the six checks on the lake of that sync, beside DuckDB with the same queries on the same files.
-//!   It takes a Python with the package `duckdb`; `ADOLAKE_PYTHON` names another one than `python3`.
+//!   With `--size large` the lake is written as rows, of a million merged pull requests with all details; DuckDB is then
+//!   asked for all six together, by views that it keeps. It takes a Python with the package `duckdb`; `ADOLAKE_PYTHON` names another one than `python3`.
 //! - `start`: how soon the program answers, and how large it is.
 
 mod checks;
 mod lake;
+mod large;
 mod memory;
 mod place;
 mod process;
@@ -84,7 +86,10 @@ async fn main() -> anyhow::Result<()> {
     }
     if is_asked(What::Checks) {
         if !place.has_lake() {
-            sync::fill(&place).await?;
+            match args.size {
+                Size::Large => large::fill(&place).await?,
+                _ => sync::fill(&place).await?,
+            }
         }
         checks::measure(&place).await?;
     }

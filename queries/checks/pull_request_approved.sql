@@ -4,6 +4,7 @@
 -- controls: SOC2 CC8.1; ISO27001 A.8.32; PCI-DSS 6.2.3; SLSA Source L4
 -- reads: merged_pull_requests, pull_request_approvals, pull_request_exemptions, pull_request_iterations, settings_in_force, production_branches_in_force, repositories
 -- params: start_at timestamp; period_from timestamp; period_to timestamp; as_of timestamp; profile text
+-- slices: by repository
 -- rationale: A change that one person can merge alone can carry a mistake or an attack unseen.
 -- remediation: Require a reviewer other than the author before completing, and a new review after every push.
 

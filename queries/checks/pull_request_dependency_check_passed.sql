@@ -4,6 +4,7 @@
 -- controls: SOC2 CC7.1, CC8.1; ISO27001 A.8.8, A.8.29; PCI-DSS 6.3.2; NIST SSDF PW.4
 -- reads: evidence_verdicts
 -- params: start_at timestamp; period_from timestamp; period_to timestamp; as_of timestamp; profile text
+-- slices: by repository
 -- rationale: A library with a known weakness enters production with the change that brings it in.
 -- remediation: Run a dependency scanner on every pull request as build validation or as a required status, and wait for it before completing.
 

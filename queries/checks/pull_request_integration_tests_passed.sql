@@ -4,6 +4,7 @@
 -- controls: SOC2 CC8.1; ISO27001 A.8.29; PCI-DSS 6.5.1; NIST SSDF PW.8
 -- reads: evidence_verdicts
 -- params: start_at timestamp; period_from timestamp; period_to timestamp; as_of timestamp; profile text
+-- slices: by repository
 -- rationale: A change that was never run together with the rest can break what customers rely on.
 -- remediation: Add a build validation policy that runs the integration tests on every pull request, and wait for it before completing.
 

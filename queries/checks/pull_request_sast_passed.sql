@@ -4,6 +4,7 @@
 -- controls: SOC2 CC7.1, CC8.1; ISO27001 A.8.28, A.8.29; PCI-DSS 6.2.3; NIST SSDF PW.7
 -- reads: evidence_verdicts
 -- params: start_at timestamp; period_from timestamp; period_to timestamp; as_of timestamp; profile text
+-- slices: by repository
 -- rationale: A flaw that a scanner would have shown reaches production when nobody runs it on the final code.
 -- remediation: Add a build validation policy that runs the scanner on every pull request, and wait for it before completing.
 

@@ -78,22 +78,22 @@ unexplained as (
 -- one row per update that an exception names: the first one in time, else the first that came too late
 excepted as (
     select
-        unexplained.organization, unexplained.repository_id, unexplained.push_id, unexplained.ref_name,
-        bool_or(unexplained.at < registered.expires_before) as is_in_time,
+        updates.organization, updates.repository_id, updates.push_id, updates.ref_name,
+        bool_or(updates.at < registered.expires_before) as is_in_time,
         coalesce(
-            min(registered.exception_index) filter (where unexplained.at < registered.expires_before),
+            min(registered.exception_index) filter (where updates.at < registered.expires_before),
             min(registered.exception_index)
         ) as exception_index
-    from unexplained
-    join registered
-        on registered.organization = unexplained.organization
-        and glob_match(registered.commit_pattern, lower(unexplained.new_commit))
+    from registered
+    join updates
+        on updates.organization = registered.organization
+        and glob_match(registered.commit_pattern, lower(updates.new_commit))
         and glob_match(
             lower(registered.repository_pattern),
-            lower(concat(unexplained.organization, '/', unexplained.project, '/', unexplained.repository))
+            lower(concat(updates.organization, '/', updates.project, '/', updates.repository))
         )
-    where unexplained.kind <> 'delete'
-    group by unexplained.organization, unexplained.repository_id, unexplained.push_id, unexplained.ref_name
+    where updates.kind <> 'delete'
+    group by updates.organization, updates.repository_id, updates.push_id, updates.ref_name
 )
 select
     unexplained.organization,

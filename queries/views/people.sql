@@ -2,6 +2,7 @@
 -- title: Who reviews and votes
 -- grain: one row per identity id that is or was a reviewer or has voted
 -- reads: users, pull_request_reviewers, pull_request_votes
+-- slices: none
 
 -- The descriptor is the reviewer's own, else that of a vote thread, else that of the user with the identity id or descriptor.
 with

@@ -2,6 +2,7 @@
 -- title: Names that a person goes by
 -- grain: one row per identity id and name: unique name, mail or principal in lower case, or descriptor; what two identities share makes them one person
 -- reads: users, pull_requests, pull_request_reviewers, pull_request_votes
+-- slices: none
 
 with
 -- one row per user

@@ -29,28 +29,20 @@ events as (
     from pull_request_votes as votes
     join completed on completed.organization = votes.organization and completed.pull_request_id = votes.pull_request_id
 ),
--- one row per pull request and person who voted
+-- one row per pull request and person who voted, with the resets that name the person
 voters as (
     select
         organization, pull_request_id, person_id,
-        last_value(vote order by at, thread_id) filter (where is_in_time) as vote,
-        max(at) filter (where is_in_time) as voted_at,
-        max(at) filter (where is_in_time and vote >= 5) as approved_at,
-        max(at) filter (where is_in_time and vote < 0) as rejected_at,
-        max(vote) filter (where not is_in_time) as late_vote
+        last_value(vote order by at, thread_id) filter (where kind = 'vote' and is_in_time) as vote,
+        max(at) filter (where kind = 'vote' and is_in_time) as voted_at,
+        max(at) filter (where kind = 'vote' and is_in_time and vote >= 5) as approved_at,
+        max(at) filter (where kind = 'vote' and is_in_time and vote < 0) as rejected_at,
+        max(vote) filter (where kind = 'vote' and not is_in_time) as late_vote,
+        max(at) filter (where kind = 'reset' and is_in_time) as reset_at,
+        bool_or(kind = 'reset' and not is_in_time) as is_reset_after_merge
     from events
-    where kind = 'vote'
     group by organization, pull_request_id, person_id
-),
--- one row per pull request and person whose vote a reset names
-named_resets as (
-    select
-        organization, pull_request_id, person_id,
-        max(at) filter (where is_in_time) as reset_at,
-        bool_or(not is_in_time) as is_reset_after_merge
-    from events
-    where kind = 'reset' and person_id <> '*'
-    group by organization, pull_request_id, person_id
+    having bool_or(kind = 'vote')
 ),
 -- one row per pull request with a reset: the last one, the last one of all votes, the last one that names voters
 resets as (
@@ -76,7 +68,8 @@ compared as (
         case when reviewers.is_listed then reviewers.vote end as listed_vote,
         reviewers.vote_while_open, reviewers.vote_while_open_at, reviewers.first_seen_at,
         voters.person_id is not null as has_voted,
-        voters.vote as event_vote, voters.voted_at, voters.approved_at, voters.rejected_at, voters.late_vote
+        voters.vote as event_vote, voters.voted_at, voters.approved_at, voters.rejected_at, voters.late_vote,
+        voters.reset_at, coalesce(voters.is_reset_after_merge, false) as is_reset_after_merge
     from reviewers
     full join voters
         on voters.organization = reviewers.organization
@@ -88,19 +81,15 @@ replayed as (
     select
         merged.repository_id, merged.merged_at, merged.author_id, merged.service_identities_json,
         merged.last_seen_open_at, compared.*, resets.last_reset_at,
-        coalesce(named_resets.reset_at >= compared.voted_at, false)
+        coalesce(compared.reset_at >= compared.voted_at, false)
             or coalesce(resets.all_reset_at >= compared.voted_at, false) as is_voided,
         -- a reset names examples of the voters it concerns: of those it does not name, the list tells
         coalesce(resets.named_reset_at >= compared.voted_at, false) as is_decided_by_list,
-        compared.late_vote is not null or coalesce(named_resets.is_reset_after_merge, false) as is_changed_after_merge,
+        compared.late_vote is not null or compared.is_reset_after_merge as is_changed_after_merge,
         compared.is_listed and compared.late_vote is null and not coalesce(resets.is_reset_after_merge, false) as is_list_of_merge
     from compared
     join merged on merged.organization = compared.organization and merged.pull_request_id = compared.pull_request_id
     left join resets on resets.organization = compared.organization and resets.pull_request_id = compared.pull_request_id
-    left join named_resets
-        on named_resets.organization = compared.organization
-        and named_resets.pull_request_id = compared.pull_request_id
-        and named_resets.person_id = compared.person_id
 ),
 -- the same, with the vote at the merge; 0 = none
 standing as (

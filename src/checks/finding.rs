@@ -154,6 +154,12 @@ impl Findings {
         findings
     }
 
+    /// Adds findings of the same check that stand behind these in its order.
+    pub(crate) fn append(&mut self, more: Self) {
+        self.batches.extend(more.batches);
+        self.counts.extend(&more.counts);
+    }
+
     /// Returns the id of the check.
     #[must_use]
     pub fn check_id(&self) -> &str {

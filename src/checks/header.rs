@@ -35,6 +35,10 @@ pub struct Header {
     pub about: Option<About>,
     /// Checks whose verdicts are explained; explanations only.
     pub checks: Vec<String>,
+    /// Whether the query may be answered for some repositories at a time; checks only.
+    pub is_sliced: bool,
+    /// Whether the query asks all repositories even where a check is answered for some at a time; views only.
+    pub is_whole: bool,
 }
 
 /// What an explanation is about.
@@ -161,10 +165,25 @@ pub enum QueryKind {
 }
 
 impl QueryKind {
+    /// What the key `slices` may say: of a check, that all facts of a row belong to one repository; of a view, that its
+    /// rows do not.
+    const fn slices(self) -> &'static str {
+        match self {
+            Self::View | Self::Explanation => "none",
+            Self::Check => "by repository",
+        }
+    }
+
     /// Keys in the order in which they stand, each with whether it must be there.
     const fn keys(self) -> &'static [(&'static str, bool)] {
         match self {
-            Self::View => &[("id", true), ("title", true), ("grain", true), ("reads", true)],
+            Self::View => &[
+                ("id", true),
+                ("title", true),
+                ("grain", true),
+                ("reads", true),
+                ("slices", false),
+            ],
             Self::Check => &[
                 ("id", true),
                 ("title", true),
@@ -172,6 +191,7 @@ impl QueryKind {
                 ("controls", true),
                 ("reads", true),
                 ("params", false),
+                ("slices", false),
                 ("rationale", true),
                 ("remediation", true),
                 ("formerly", false),
@@ -236,10 +256,10 @@ impl Header {
             let line = entries.last().map_or(1, |entry| entry.line);
             return Err(fault(file, line, format!("key `{missing}` is missing")));
         }
-        Self::from_entries(file, &entries)
+        Self::from_entries(kind, file, &entries)
     }
 
-    fn from_entries(file: &str, entries: &[Entry]) -> Result<Self, Error> {
+    fn from_entries(kind: QueryKind, file: &str, entries: &[Entry]) -> Result<Self, Error> {
         let get = |key: &str| entries.iter().find(|entry| entry.key == key);
         let text = |key: &str| get(key).map(|entry| entry.value.clone());
         let list = |key: &str, separator: char| -> Vec<String> {
@@ -279,6 +299,12 @@ impl Header {
                 parse_controls(&entry.value).map_err(|problem| fault(file, entry.line, problem))?
             }
         };
+        let slices = get("slices");
+        if let Some(entry) = slices.filter(|entry| entry.value != kind.slices()) {
+            let problem = format!("slices `{}` is not `{}`", entry.value, kind.slices());
+            return Err(fault(file, entry.line, problem));
+        }
+        let slices = slices.map(|entry| entry.value.as_str());
         let mut reads = list("reads", ',');
         reads.sort();
         if let Some(pair) = reads.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -298,6 +324,8 @@ impl Header {
             formerly: list("formerly", ','),
             about,
             checks: list("checks", ','),
+            is_sliced: slices == Some("by repository"),
+            is_whole: slices == Some("none"),
         })
     }
 }

@@ -12,11 +12,10 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::catalog::Queries;
 use super::error::Error;
-use super::evaluate::evaluate;
 use super::finding::{Counts, Findings};
 use super::header::Header;
 use super::instant::instant_text;
-use super::materialize::materialize;
+use super::judge::{PULL_REQUESTS_AT_A_TIME, judge};
 use super::params::{Parameters, Period};
 use super::population::{Population, compare};
 use super::query::{Query, hex};
@@ -142,11 +141,13 @@ pub async fn run(
     let run_id = run_id(started_at);
     let rows = resolve(settings, catalog, &known, &run_id, started_at)?;
     register_settings(context, catalog, &rows)?;
-    materialize(context, queries, &checks).await?;
-    let mut findings = Vec::with_capacity(checks.len());
-    for check in &checks {
-        findings.push(evaluate(context, check, &parameters).await?);
-    }
+    let mut found: BTreeMap<String, Findings> = BTreeMap::new();
+    let take = |findings: Findings| match found.get_mut(findings.check_id()) {
+        Some(earlier) => earlier.append(findings),
+        None => drop(found.insert(findings.check_id().to_owned(), findings)),
+    };
+    judge(context, queries, &checks, &parameters, PULL_REQUESTS_AT_A_TIME, take).await?;
+    let findings: Vec<Findings> = found.into_values().collect();
     let comparison = compare(context, &period, &findings).await?;
     let mut warnings = warnings(context, settings, &period, &all).await?;
     warnings.extend(queries.replacements().iter().cloned());

@@ -19,6 +19,7 @@ use adolake::checks::{self, Parameters, Queries};
 use adolake::config::Profile;
 use adolake::hint::Hint;
 use adolake::schema::Catalog;
+use datafusion::prelude::SessionContext;
 
 use crate::support::cases::{self, Case, Given, Verdict};
 
@@ -105,6 +106,8 @@ async fn judge(
             judged[index].insert(verdict, why);
         }
     }
+    slices_change_nothing(&context, queries, check, &Parameters::new(&period, Profile::Strict))
+        .await?;
     let mut differences = BTreeMap::new();
     for (case, judged) in group.iter().zip(judged) {
         let difference = difference(&case.expected()?, &judged);
@@ -113,6 +116,37 @@ async fn judge(
         }
     }
     Ok(differences)
+}
+
+/// Some repositories at a time get the verdicts that all of them get together, in the same order.
+async fn slices_change_nothing(
+    context: &SessionContext,
+    queries: &Queries,
+    check: &checks::Query,
+    parameters: &Parameters,
+) -> Result<(), String> {
+    let told = |error: checks::Error| format!("{error}\n(hints: {})", error.hints().join("; "));
+    let texts = |findings: &checks::Findings| -> Vec<String> {
+        findings.iter().map(|finding| serde_json::to_string(&finding).unwrap()).collect()
+    };
+    let whole = texts(&checks::evaluate(context, check, parameters).await.map_err(told)?);
+    let completed = context.sql("select 1 from pull_requests where status = 'completed'");
+    let completed = completed.await.unwrap().count().await.unwrap();
+    let at_a_time = i64::try_from(completed / 3).unwrap();
+    let (mut parts, mut sliced) = (0, Vec::new());
+    let take = |findings: checks::Findings| {
+        parts += 1;
+        sliced.extend(texts(&findings));
+    };
+    checks::judge(context, queries, &[check], parameters, at_a_time, take).await.map_err(told)?;
+    let is_divided = if completed > 20 { check.header.is_sliced } else { parts > 1 };
+    assert_eq!(parts > 1, is_divided, "{}: {parts} parts", check.id());
+    if whole != sliced {
+        let other = whole.iter().zip(&sliced).find(|(whole, sliced)| whole != sliced);
+        let (whole, sliced) = (whole.len(), sliced.len());
+        return Err(format!("{}: {whole} rows, in slices {sliced}: {other:?}", check.id()));
+    }
+    Ok(())
 }
 
 fn suffix(index: usize) -> String {
