@@ -123,6 +123,12 @@ pub async fn sync(input: Input, options: &Options) -> Result<Report, Error> {
             let (place, source) = (lake.place(), Box::new(source));
             Error::Store { place, source }
         })?;
+        // So are tables that cannot be written as the schemas say.
+        lake.check_tables().await.map_err(|source| Error::Lake {
+            doing: "write",
+            what: "the lake".to_owned(),
+            source: Box::new(source),
+        })?;
         let mut run = Run::start(input, options, Arc::clone(&standing)).await?;
         run.read_all().await?;
         Ok(run.report())

@@ -42,6 +42,16 @@ pub enum Error {
         /// Why.
         source: object_store::Error,
     },
+    /// The container or bucket of the lake does not exist.
+    #[error("cannot {doing} `{place}`: there is no such container or bucket")]
+    NoContainer {
+        /// What was tried, e.g. `read`.
+        doing: &'static str,
+        /// Table or address.
+        place: String,
+        /// Why.
+        source: object_store::Error,
+    },
     /// The storage failed.
     #[error("cannot {doing} `{place}`")]
     Storage {
@@ -175,7 +185,19 @@ impl Error {
         source: object_store::Error,
     ) -> Self {
         let place = place.into();
+        let text = chain(&source);
+        if ["ContainerNotFound", "NoSuchBucket", "ResourceNotFound"]
+            .iter()
+            .any(|code| text.contains(code))
+        {
+            return Self::NoContainer { doing, place, source };
+        }
+        // Of listings the store's refusal is known by its text only.
+        let is_refusal =
+            ["status code: 401", "status code: 403"].iter().any(|code| text.contains(code));
         match source {
+            source if is_refusal && doing != "write" => Self::NoAccess { place, source },
+            source if is_refusal => Self::NotWritable { place, source },
             object_store::Error::PermissionDenied { .. }
             | object_store::Error::Unauthenticated { .. } => {
                 if doing == "write" {
@@ -222,6 +244,7 @@ impl Error {
             | Self::NotAFolder { .. }
             | Self::NotWritable { .. }
             | Self::NoAccess { .. }
+            | Self::NoContainer { .. }
             | Self::Unfit { .. }
             | Self::NoHardLinks { .. }
             | Self::Foreign { .. }
@@ -243,6 +266,17 @@ impl Error {
 fn is_of_store(error: &DeltaTableError) -> bool {
     matches!(error, DeltaTableError::KernelError(error)
         if error.to_string().contains("Error interacting with object store"))
+}
+
+/// Returns an error with all its causes in one text.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
 }
 
 /// Finds the operating system's word for a failure.
@@ -271,6 +305,9 @@ impl Hint for Error {
             }
             Self::NoAccess { .. } => {
                 "check the credentials of the storage (`lake.options`) and their right to read there".into()
+            }
+            Self::NoContainer { .. } => {
+                "create it, or correct `lake.url`: adolake makes folders, but no containers or buckets".into()
             }
             Self::Unfit { .. } => {
                 "set `lake.url` to a store whose conditional puts (`If-None-Match: *`) are atomic, such as Azure Blob Storage or Amazon S3, or to a local folder".into()

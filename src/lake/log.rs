@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::Utc;
 use deltalake::kernel::transaction::TransactionError;
 use deltalake::kernel::{Action, CommitInfo, Metadata, Protocol};
@@ -19,7 +20,7 @@ use parquet::errors::ParquetError;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
-use super::error::Error;
+use super::error::{Error, io_kind};
 use super::evolve::{self, Fit};
 use super::file::DataFile;
 use super::keys::KeyCache;
@@ -28,6 +29,10 @@ use crate::schema::Table;
 
 /// After so many commits the log gets a checkpoint.
 pub(crate) const CHECKPOINT_INTERVAL: u64 = 10;
+
+/// How often a commit is put whose answer was lost on its way, and how much longer the pause is each time.
+const COMMIT_ATTEMPTS: u32 = 6;
+const COMMIT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The name under which a commit carries its own id, to be known again after an unclear answer.
 const COMMIT_ID: &str = "adolakeCommit";
@@ -304,23 +309,37 @@ impl Log {
         actions.insert(0, Action::CommitInfo(info));
         let lines: Result<Vec<String>, _> = actions.iter().map(serde_json::to_string).collect();
         let lines = lines.map_err(|error| self.unreadable(error.into()))?;
-        let entry = CommitOrBytes::LogBytes(lines.join("\n").into());
-        let put = self.log_store.write_commit_entry(version, entry, Uuid::new_v4()).await;
-        if let Err(error) = put {
-            // A put that was repeated on its way may have landed the first time.
-            let landed = self.read_commit(version).await;
-            if !landed.is_ok_and(|actions| actions.is_some_and(|actions| is_ours(&actions, &id))) {
-                return match error {
-                    TransactionError::VersionAlreadyExists(_) => Ok(Outcome::Lost),
-                    TransactionError::ObjectStore { source } => {
-                        Err(Error::storage("write", self.place.name.clone(), source))
-                    }
-                    other => Err(self.unreadable(other.into())),
-                };
-            }
+        let entry = Bytes::from(lines.join("\n"));
+        if self.put_commit(version, entry, &id).await? == Put::Lost {
+            return Ok(Outcome::Lost);
         }
         self.advance(version, &actions).await;
         Ok(Outcome::Committed(version))
+    }
+
+    /// Puts a commit in its place; where the answer is lost, looks whether it landed, and tries again if not. The store's
+    /// client does not do so by itself, as it cannot know whose commit it finds there.
+    async fn put_commit(&self, version: u64, entry: Bytes, id: &str) -> Result<Put, Error> {
+        for attempt in 1.. {
+            let put = CommitOrBytes::LogBytes(entry.clone());
+            let put = self.log_store.write_commit_entry(version, put, Uuid::new_v4()).await;
+            let Err(error) = put else { break };
+            let may_pass = may_pass(&error) && attempt < COMMIT_ATTEMPTS;
+            match (self.read_commit(version).await, error) {
+                (Ok(Some(actions)), _) if is_ours(&actions, id) => break,
+                (Ok(Some(_)), _) | (_, TransactionError::VersionAlreadyExists(_)) => {
+                    return Ok(Put::Lost);
+                }
+                (Ok(None), _) if may_pass => {
+                    tokio::time::sleep(COMMIT_PAUSE * attempt).await;
+                }
+                (_, TransactionError::ObjectStore { source }) => {
+                    return Err(Error::storage("write", self.place.name.clone(), source));
+                }
+                (_, other) => return Err(self.unreadable(other.into())),
+            }
+        }
+        Ok(Put::Won)
     }
 
     /// Takes note of an own commit; what fails here costs the next call a fresh look, and nothing else.
@@ -387,6 +406,39 @@ impl Log {
 
     pub(crate) fn changed(&self, problem: impl Into<String>) -> Error {
         Error::Changed { table: self.table.name.clone(), problem: problem.into() }
+    }
+}
+
+/// What came of putting a commit in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Put {
+    Won,
+    Lost,
+}
+
+/// Tells whether a put failed on its way, so that another may arrive; what the store or the disk refuses stays refused.
+fn may_pass(error: &TransactionError) -> bool {
+    use std::io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof,
+    };
+    let TransactionError::ObjectStore { source } = error else { return false };
+    match io_kind(source) {
+        Some(kind) => [
+            BrokenPipe,
+            ConnectionAborted,
+            ConnectionRefused,
+            ConnectionReset,
+            TimedOut,
+            UnexpectedEof,
+        ]
+        .contains(&kind),
+        None => {
+            let text = source.to_string();
+            matches!(
+                source,
+                object_store::Error::Generic { store: "S3" | "MicrosoftAzure" | "GCS", .. }
+            ) && !text.contains("status code: 4")
+        }
     }
 }
 

@@ -46,17 +46,52 @@ impl Lake {
     /// # Errors
     /// Fails when a table cannot be read, or is not one of this adolake.
     pub async fn session(&self) -> Result<Session, Error> {
+        self.open_session(self.pin(|_| true).await?)
+    }
+
+    /// Opens a session as [`Lake::session`] does, for one query: of the tables that its text does not name nothing is
+    /// asked, and they are missing. On an object store every table costs a request.
+    ///
+    /// # Errors
+    /// As [`Lake::session`].
+    pub async fn session_for(&self, query: &str) -> Result<Session, Error> {
+        self.open_session(self.pin(|table| query.contains(table)).await?)
+    }
+
+    /// Fails where a table is not one of this adolake; whatever else is wrong with one shows when it is used.
+    ///
+    /// # Errors
+    /// Fails with the first table that was written by a newer adolake, cannot be read as its schema says, or is foreign.
+    pub async fn check_tables(&self) -> Result<(), Error> {
+        for (_, look) in self.inspect().await {
+            if let Err(
+                error @ (Error::Foreign { .. }
+                | Error::Newer { .. }
+                | Error::Incompatible { .. }
+                | Error::Changed { .. }),
+            ) = look
+            {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fixes the newest version of the tables that are wanted, parents before their children.
+    async fn pin(
+        &self,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<(&Arc<Log>, Option<Arc<Snapshot>>)>, Error> {
         let mut pinned = Vec::with_capacity(self.logs.len());
         for group in FIRST {
-            let logs = group.iter().filter_map(|name| self.logs.get(*name));
+            let logs = group.iter().filter(|name| is_wanted(name));
+            let logs = logs.filter_map(|name| self.logs.get(*name));
             pinned.extend(try_join_all(logs.map(pin)).await?);
         }
-        let rest = self
-            .logs
-            .iter()
-            .filter(|(name, _)| !FIRST.iter().any(|group| group.contains(&name.as_str())));
+        let is_rest = |name: &str| !FIRST.iter().any(|group| group.contains(&name));
+        let rest = self.logs.iter().filter(|(name, _)| is_rest(name) && is_wanted(name));
         pinned.extend(try_join_all(rest.map(|(_, log)| pin(log))).await?);
-        self.open_session(pinned)
+        Ok(pinned)
     }
 
     /// Looks at every table by itself: its newest version, none where there is no such table yet, or why it cannot be

@@ -9,19 +9,10 @@ use futures::TryStreamExt as _;
 
 use super::Run;
 use super::error::Error;
-use crate::lake::Session;
+use crate::lake;
 use crate::schema::{Row, from_batch};
 
 impl Run {
-    /// Opens the lake as it is now.
-    pub async fn session(&self) -> Result<Session, Error> {
-        self.input.lake.session().await.map_err(|source| Error::Lake {
-            doing: "read",
-            what: "the lake".to_owned(),
-            source: Box::new(source),
-        })
-    }
-
     /// Asks the lake; `$organization`, `$start_at` and `$upper` are bound. The rows are of `table`, other columns null.
     pub async fn query(
         &self,
@@ -61,7 +52,7 @@ impl Run {
     ) -> Result<(), Error> {
         let failed = |source| Error::Query { what, source: Box::new(source) };
         let begun = Instant::now();
-        let session = self.session().await?;
+        let session = self.input.lake.session_for(sql).await.map_err(unreadable)?;
         let instant = |at: DateTime<Utc>| {
             ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into()))
         };
@@ -82,4 +73,8 @@ impl Run {
         tracing::debug!(what, took_ms = begun.elapsed().as_millis() as u64, "the lake was asked");
         Ok(())
     }
+}
+
+fn unreadable(source: lake::Error) -> Error {
+    Error::Lake { doing: "read", what: "the lake".to_owned(), source: Box::new(source) }
 }

@@ -20,6 +20,7 @@ mod properties;
 mod publish;
 mod queries;
 mod readme;
+mod released;
 mod report;
 #[cfg(unix)]
 mod robust;
@@ -27,5 +28,7 @@ mod rows;
 mod sign_in;
 mod simulator;
 mod sql;
+#[cfg(unix)]
+mod stores;
 mod support;
 mod sync;

@@ -5,6 +5,7 @@ pub mod cases;
 pub mod cmd;
 pub mod fake;
 pub mod lake;
+pub mod proxy;
 #[cfg(unix)]
 pub mod siege;
 pub mod world;

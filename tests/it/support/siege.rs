@@ -27,9 +27,12 @@ sast = [{ job = "CodeQL/*/*" }, { pipeline = "CodeQL", paths = ["src/**"] }]
 /// Rows of all tables as text, but for those that tell of runs.
 pub type Content = BTreeMap<String, Vec<String>>;
 
-/// A folder with a config file and a lake.
+/// A folder with a config file, and a lake in it or on a store.
 pub struct Place {
     folder: TempDir,
+    lake: String,
+    /// What the store is told.
+    options: BTreeMap<String, String>,
 }
 
 /// What ended a sync.
@@ -44,10 +47,27 @@ pub enum End {
 impl Place {
     /// Makes a folder for syncs of an organization.
     pub fn new(simulator: &Simulator) -> Place {
-        let place = Place { folder: TempDir::new().expect("a temporary folder") };
-        let config = simulator.config("./lake", TOKEN_VARIABLE);
-        let file = place.path("adolake.toml");
-        fs::write(file, format!("{config}\n{SETTINGS}")).expect("a config file");
+        Place::on(simulator, "./lake", BTreeMap::new())
+    }
+
+    /// Makes a folder for syncs of an organization into a lake at an address.
+    pub fn on(simulator: &Simulator, url: &str, options: BTreeMap<String, String>) -> Place {
+        let folder = TempDir::new().expect("a temporary folder");
+        let lake = match url.strip_prefix("./") {
+            Some(inside) => folder.path().join(inside).display().to_string(),
+            None => url.to_owned(),
+        };
+        let config = simulator.config(url, TOKEN_VARIABLE);
+        let told: String = options
+            .iter()
+            .map(|(key, value)| match secret_variable(key) {
+                Some(variable) => format!("{key} = {{ env = \"{variable}\" }}\n"),
+                None => format!("{key} = \"{value}\"\n"),
+            })
+            .collect();
+        let place = Place { folder, lake, options };
+        let text = format!("{config}\n{SETTINGS}\n[lake.options]\n{told}");
+        fs::write(place.path("adolake.toml"), text).expect("a config file");
         place
     }
 
@@ -56,13 +76,21 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// A sync that is not started yet; impatient, as nothing is far away.
+    /// A sync that is not started yet.
     pub fn sync(&self, simulator: &Simulator) -> Command {
+        self.command(simulator, &["sync", "--progress", "never"])
+    }
+
+    /// A command that is not started yet; impatient, as nothing is far away.
+    pub fn command(&self, simulator: &Simulator, args: &[&str]) -> Command {
+        let secrets = self.options.iter();
+        let secrets = secrets.filter_map(|(key, value)| Some((secret_variable(key)?, value)));
         let mut command = Command::new(env!("CARGO_BIN_EXE_adolake"));
         command
-            .args(["sync", "--progress", "never"])
-            .current_dir(self.folder.path())
+            .args(args)
             .env_clear()
+            .envs(secrets)
+            .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
             .env(TOKEN_VARIABLE, simulator.token())
             .env("ADOLAKE_REQUEST_TIMEOUT", "2")
@@ -101,11 +129,21 @@ impl Place {
     /// All rows of all tables, but for the tables and columns that tell one run from another: `sync_runs`, `_run_id`,
     /// and `_synced_at`, which follows the clock between two answers.
     pub async fn content(&self) -> Content {
-        let catalog = Arc::new(Catalog::embedded().expect("schemas"));
-        let url = self.path("lake").display().to_string();
-        let keep = Duration::from_secs(400 * 86_400);
-        content(&Lake::open(&url, &BTreeMap::new(), keep, catalog).expect("a lake")).await
+        content(&self.lake()).await
     }
+
+    /// Opens the lake.
+    pub fn lake(&self) -> Lake {
+        let catalog = Arc::new(Catalog::embedded().expect("schemas"));
+        let keep = Duration::from_secs(400 * 86_400);
+        Lake::open(&self.lake, &self.options, keep, catalog).expect("a lake")
+    }
+}
+
+/// Returns the variable that holds an option which must not stand in a file; none for any other option.
+fn secret_variable(option: &str) -> Option<String> {
+    let is_secret = option.ends_with("_key") || option.ends_with("_token");
+    is_secret.then(|| format!("STORE_{}", option.to_uppercase()))
 }
 
 /// See [`Place::content`].
