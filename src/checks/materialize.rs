@@ -112,8 +112,8 @@ pub(crate) fn forget(
     queries: &Queries,
     kept: &BTreeSet<&str>,
 ) -> Result<(), Error> {
-    let views = queries.views().iter().filter(|view| !kept.contains(view.id()));
-    views.map(|view| put(context, view, None)).collect()
+    let mut views = queries.views().iter().filter(|view| !kept.contains(view.id()));
+    views.try_for_each(|view| put(context, view, None))
 }
 
 fn put(
