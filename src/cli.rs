@@ -110,7 +110,7 @@ enum Command {
     Sync(sync::Args),
     /// Run the checks on the lake, store the verdicts, and report what failed
     Check(check::Args),
-    /// Explain the verdicts on a pull request or branch: what decided, and what would flip them
+    /// Explain the verdicts on a pull request or branch, and what would flip them
     Explain(explain::Args),
     /// Ask the lake in SQL, one-shot or in a shell; read-only
     Sql(sql::Args),
