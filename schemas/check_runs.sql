@@ -15,6 +15,7 @@ CREATE TABLE check_runs (
     settings_json         STRING    NOT NULL COMMENT 'the settings in force',
     query_hashes_json     STRING    NOT NULL COMMENT 'query name -> SHA-256 of its text',
     queries_json          STRING    NOT NULL COMMENT 'query name -> its text',
+    parameters_json       STRING             COMMENT 'parameter of a check -> value given for it; null = before they were kept',
     pass_count            BIGINT    NOT NULL COMMENT 'findings with status pass',
     fail_count            BIGINT    NOT NULL COMMENT 'findings with status fail',
     exempt_count          BIGINT    NOT NULL COMMENT 'findings with status exempt',

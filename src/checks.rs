@@ -14,6 +14,7 @@
 
 mod catalog;
 mod contract;
+mod diff;
 mod error;
 mod evaluate;
 mod explain;
@@ -30,10 +31,12 @@ mod run;
 mod settings;
 mod slices;
 mod store;
+mod stored;
 mod views;
 mod warnings;
 
 pub use self::catalog::Queries;
+pub use self::diff::{Change, Diff, diff};
 pub use self::error::Error;
 pub use self::evaluate::evaluate;
 pub use self::explain::{Effect, Explained, Explanation, Fact, Wanted, explain};
@@ -47,6 +50,7 @@ pub use self::query::Query;
 pub(crate) use self::query::hex;
 pub use self::run::{CheckRun, Request, run};
 pub use self::settings::{Repository, repositories, resolve};
+pub use self::stored::{Recomputed, StoredRun, recompute, stored_run};
 pub use self::views::{
     SETTINGS_TABLES, SettingsRows, prepare, register, register_in_force, register_views,
 };

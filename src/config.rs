@@ -25,6 +25,7 @@ mod sections;
 mod settings;
 mod show;
 mod solution;
+mod stored;
 
 use std::path::PathBuf;
 

@@ -11,6 +11,7 @@
 //! batches, so that a report takes no memory of its own, JUnit apart.
 
 mod csv;
+mod diff;
 mod explanation;
 mod facts;
 mod json;
@@ -27,6 +28,7 @@ use std::io::{self, Write};
 
 use crate::checks::CheckRun;
 
+pub use self::diff::Comparison;
 pub use self::explanation::{ExplanationFormat, write_explanation};
 pub use self::plain::plain;
 pub use self::text::TextOptions;

@@ -1,6 +1,6 @@
 //! The queries: views, checks and explanations, embedded and from a folder, each once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::error::Error;
@@ -18,6 +18,8 @@ pub struct Queries {
     views: Vec<Query>,
     checks: Vec<Query>,
     explanations: Vec<Query>,
+    /// Ids of the checks that are not built in.
+    own: BTreeSet<String>,
     replacements: Vec<String>,
     is_embedded: bool,
 }
@@ -52,12 +54,29 @@ impl Queries {
         if checks.is_empty() && views.is_empty() && explanations.is_empty() {
             return Err(Error::NoQueries { path: folder.to_owned() });
         }
+        let own = checks.iter().map(|check| check.id().to_owned()).collect();
         let mut replacements = Vec::new();
         let views = merged(embedded(QueryKind::View)?, views, &mut replacements)?;
         let checks = merged(embedded(QueryKind::Check)?, checks, &mut replacements)?;
-        let own = embedded(QueryKind::Explanation)?;
-        let explanations = merged(own, explanations, &mut replacements)?;
-        Ok(Self { replacements, ..Self::new(views, checks, explanations)? })
+        let built_in = embedded(QueryKind::Explanation)?;
+        let explanations = merged(built_in, explanations, &mut replacements)?;
+        Ok(Self { own, replacements, ..Self::new(views, checks, explanations)? })
+    }
+
+    /// Makes queries of texts by their names, as a check run stores them.
+    ///
+    /// # Errors
+    /// Fails when a query breaks a rule.
+    pub(crate) fn of_texts<'a>(
+        folder: &str,
+        views: impl Iterator<Item = (&'a str, &'a str)>,
+        checks: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Error> {
+        let parse =
+            |kind| move |(id, text)| Query::parse(kind, &format!("{folder}/{id}.sql"), text);
+        let views = views.map(parse(QueryKind::View)).collect::<Result<_, _>>()?;
+        let checks = checks.map(parse(QueryKind::Check)).collect::<Result<_, _>>()?;
+        Self::new(views, checks, Vec::new())
     }
 
     fn new(views: Vec<Query>, checks: Vec<Query>, explanations: Vec<Query>) -> Result<Self, Error> {
@@ -65,9 +84,28 @@ impl Queries {
             views: in_order(views)?,
             checks,
             explanations,
+            own: BTreeSet::new(),
             replacements: Vec::new(),
             is_embedded: false,
         })
+    }
+
+    /// Returns whether a check is not built in.
+    pub(crate) fn is_own(&self, id: &str) -> bool {
+        self.own.contains(id)
+    }
+
+    /// Returns the names of all tables and views that checks read, directly or through views.
+    pub(crate) fn read_by<'a>(&'a self, checks: &[&'a Query]) -> BTreeSet<&'a str> {
+        let reads = |query: &'a Query| query.header.reads.iter().map(String::as_str);
+        let mut read: BTreeSet<&str> = checks.iter().flat_map(|check| reads(check)).collect();
+        // Views stand behind what they read: backwards, every reader comes before what it reads.
+        for view in self.views.iter().rev() {
+            if read.contains(view.id()) {
+                read.extend(reads(view));
+            }
+        }
+        read
     }
 
     /// Returns what a folder put in the place of embedded queries, as sentences without a full stop.

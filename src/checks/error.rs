@@ -130,6 +130,42 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// There is no such check run.
+    #[error("there is no check run `{name}`")]
+    NoRun {
+        /// What was asked for.
+        name: String,
+        /// The latest runs, each with when and how.
+        latest: Vec<String>,
+    },
+    /// The beginning of an id fits more than one check run.
+    #[error("`{name}` fits {count} check runs")]
+    AmbiguousRun {
+        /// What was asked for.
+        name: String,
+        /// How many fit.
+        count: usize,
+        /// The latest of them.
+        runs: Vec<String>,
+    },
+    /// Something that a stored check run was made of is gone.
+    #[error("check run `{run_id}` cannot be recomputed: {reason}")]
+    NotRecomputable {
+        /// The run.
+        run_id: String,
+        /// What is gone.
+        reason: String,
+        /// What can be done.
+        hint: &'static str,
+    },
+    /// The settings of a stored check run are not understood.
+    #[error("the settings of check run `{run_id}` cannot be used: {problem}")]
+    StoredSettings {
+        /// The run.
+        run_id: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The query engine failed outside any query file.
     #[error("{doing}")]
     Engine {
@@ -175,6 +211,24 @@ impl Error {
             return false;
         };
         matches!(engine.find_root(), DataFusionError::ObjectStore(_) | DataFusionError::IoError(_))
+    }
+
+    /// Tells whether a query itself is what is wrong, not what it reads.
+    pub(crate) fn is_about_query(&self) -> bool {
+        match self {
+            Self::Header { .. }
+            | Self::Rule { .. }
+            | Self::Contract { .. }
+            | Self::Param { .. } => true,
+            Self::Query { engine, .. } => matches!(
+                engine.find_root(),
+                DataFusionError::Plan(_)
+                    | DataFusionError::SchemaError(..)
+                    | DataFusionError::SQL(..)
+                    | DataFusionError::NotImplemented(_)
+            ),
+            _ => false,
+        }
     }
 
     /// Wraps an error of the query engine, with the line that its diagnostic or its parser names.
@@ -263,6 +317,21 @@ impl Hint for Error {
             }
             Self::EmptyLake => vec!["`adolake sync` fills it, `adolake demo` makes one to try".to_owned()],
             Self::Period { .. } => vec!["see `checks.start-date`, `--since` and `--until`".to_owned()],
+            Self::NoRun { latest, .. } if latest.is_empty() => {
+                vec!["no check run is stored yet: `adolake check` stores one".to_owned()]
+            }
+            Self::NoRun { latest, .. } => vec![
+                format!("the latest are {}", latest.join("; ")),
+                "`latest` stands for the first of them; the beginning of an id is enough".to_owned(),
+            ],
+            Self::AmbiguousRun { runs, .. } => vec![
+                format!("among them {}", runs.join("; ")),
+                "write more of the id".to_owned(),
+            ],
+            Self::NotRecomputable { hint, .. } => vec![(*hint).to_owned()],
+            Self::StoredSettings { .. } => {
+                vec!["use the version of adolake that made the run, or a newer one".to_owned()]
+            }
             Self::Lake { source, .. } => source.hints(),
             Self::Engine { .. } | Self::Schema(_) => Vec::new(),
         }

@@ -67,6 +67,11 @@ impl Counts {
         self.0[status as usize] += 1;
     }
 
+    /// Counts several more.
+    pub(crate) const fn add_many(&mut self, status: Status, count: u64) {
+        self.0[status as usize] += count;
+    }
+
     /// Adds other counts.
     pub fn extend(&mut self, other: &Self) {
         for (own, more) in self.0.iter_mut().zip(other.0) {

@@ -1,6 +1,6 @@
 //! Answers checks: those that are sliced for some repositories at a time, all others for all of them at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::prelude::SessionContext;
 
@@ -64,4 +64,20 @@ pub async fn judge(
     tables.hold(context, None)?;
     register_views(context, queries).await?;
     judged
+}
+
+/// The same, the findings of each check as one; sorted by the ids of the checks.
+pub(super) async fn findings_of(
+    context: &SessionContext,
+    queries: &Queries,
+    checks: &[&Query],
+    parameters: &Parameters,
+) -> Result<Vec<Findings>, Error> {
+    let mut found: BTreeMap<String, Findings> = BTreeMap::new();
+    let take = |findings: Findings| match found.get_mut(findings.check_id()) {
+        Some(earlier) => earlier.append(findings),
+        None => drop(found.insert(findings.check_id().to_owned(), findings)),
+    };
+    judge(context, queries, checks, parameters, PULL_REQUESTS_AT_A_TIME, take).await?;
+    Ok(found.into_values().collect())
 }

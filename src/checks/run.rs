@@ -15,14 +15,14 @@ use super::error::Error;
 use super::finding::{Counts, Findings};
 use super::header::Header;
 use super::instant::instant_text;
-use super::judge::{PULL_REQUESTS_AT_A_TIME, judge};
+use super::judge::findings_of;
 use super::params::{Parameters, Period};
 use super::population::{Population, compare};
 use super::query::{Query, hex};
 use super::settings::{repositories, resolve};
 use super::store::store;
 use super::views::{SETTINGS_TABLES, SettingsRows, register_settings};
-use super::warnings::warnings;
+use super::warnings::{unread, warnings};
 use crate::config::{Profile, Settings};
 use crate::lake::{Lake, Session};
 
@@ -77,6 +77,8 @@ pub struct CheckRun {
     pub settings_json: String,
     /// Id → header of each check that ran.
     pub headers: BTreeMap<String, Header>,
+    /// Values given for parameters of checks.
+    pub given: BTreeMap<String, String>,
     /// Query name → text, of every view and every check that ran.
     pub queries: BTreeMap<String, String>,
     /// The verdicts of each check, sorted by id.
@@ -141,16 +143,13 @@ pub async fn run(
     let run_id = run_id(started_at);
     let rows = resolve(settings, catalog, &known, &run_id, started_at)?;
     register_settings(context, catalog, &rows)?;
-    let mut found: BTreeMap<String, Findings> = BTreeMap::new();
-    let take = |findings: Findings| match found.get_mut(findings.check_id()) {
-        Some(earlier) => earlier.append(findings),
-        None => drop(found.insert(findings.check_id().to_owned(), findings)),
-    };
-    judge(context, queries, &checks, &parameters, PULL_REQUESTS_AT_A_TIME, take).await?;
-    let findings: Vec<Findings> = found.into_values().collect();
+    let findings = findings_of(context, queries, &checks, &parameters).await?;
     let comparison = compare(context, &period, &findings).await?;
     let mut warnings = warnings(context, settings, &period, &all).await?;
     warnings.extend(queries.replacements().iter().cloned());
+    warnings.extend(unread(queries, &checks, |name| {
+        catalog.table(name).is_some() && !session.versions.contains_key(name)
+    }));
 
     let settings_json = settings.to_json().to_string();
     let organizations: BTreeSet<String> =
@@ -168,6 +167,7 @@ pub async fn run(
         settings_hash: hex(&Sha256::digest(settings_json.as_bytes())),
         settings_json,
         headers: headers(&checks),
+        given: request.given.iter().cloned().collect(),
         queries: texts(queries, &checks),
         findings_sha256: hash(&findings),
         findings,
@@ -274,7 +274,7 @@ fn texts(queries: &Queries, checks: &[&Query]) -> BTreeMap<String, String> {
 }
 
 /// The hash over all findings; see [`CheckRun::findings_sha256`].
-fn hash(findings: &[Findings]) -> String {
+pub(super) fn hash(findings: &[Findings]) -> String {
     struct Hasher(Sha256);
     impl Write for Hasher {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

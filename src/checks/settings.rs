@@ -143,7 +143,9 @@ pub fn resolve(
 }
 
 fn evidence_hash(exception: &Exception) -> Result<Option<String>, Error> {
-    let Some(path) = &exception.evidence_file else { return Ok(None) };
+    let Some(path) = &exception.evidence_file else {
+        return Ok(exception.evidence_sha256.clone());
+    };
     let bytes = std::fs::read(path).map_err(|source| Error::Evidence {
         pattern: exception.pattern.clone(),
         path: path.clone(),

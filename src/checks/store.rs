@@ -293,6 +293,7 @@ impl Store<'_> {
             .set("settings_json", run.settings_json.as_str())
             .set("query_hashes_json", Value::Object(hashes).to_string())
             .set("queries_json", json!(run.queries).to_string())
+            .set("parameters_json", json!(run.given).to_string())
             .set("pass_count", count(Status::Pass))
             .set("fail_count", count(Status::Fail))
             .set("exempt_count", count(Status::Exempt))

@@ -5,11 +5,14 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::prelude::SessionContext;
 
+use super::catalog::Queries;
 use super::error::Error;
 use super::instant::instant_text;
 use super::params::Period;
+use super::query::Query;
 use super::settings::Repository;
 use crate::config::Settings;
+use crate::glob::Glob;
 
 /// Repositories in scope that no answer lists any more, and that nobody acknowledged.
 const INVISIBLE: &str = "\
@@ -18,6 +21,14 @@ const INVISIBLE: &str = "\
     from repositories as r join settings_in_force as s \
         on s.organization = r.organization and s.repository_id = r.repository_id \
     where s.in_scope and s.gone_since is null and r.deleted_at is null and r.last_visible_at is not null \
+    order by 1";
+
+/// Repositories that are told to be gone, and are there.
+const NOT_GONE: &str = "\
+    select concat('`gone-since` is set for `', r.organization, '/', r.project, '/', r.name, '`, which can be seen') \
+    from repositories as r join settings_in_force as s \
+        on s.organization = r.organization and s.repository_id = r.repository_id \
+    where s.in_scope and s.gone_since is not null and r.deleted_at is null and r.last_visible_at is null \
     order by 1";
 
 /// Exceptions whose number or commit is not in the lake; globs may fit later.
@@ -61,22 +72,68 @@ pub(super) async fn warnings(
             instant_text(period.start_at),
             instant_text(period.as_of)
         ));
+    } else if period.from > period.to {
+        warnings.push(format!(
+            "the period begins at {}, after what is judged ends, {}: nothing is judged",
+            instant_text(period.from),
+            instant_text(period.to)
+        ));
     }
-    for own in &settings.overrides {
-        let fits = |one: &Repository| {
+    let fits_none = |glob: &Glob| {
+        !all.iter().any(|one| {
             let path = format!("{}/{}/{}", one.organization, one.project, one.repository);
-            own.glob.matches(&path.to_lowercase())
-        };
-        if !all.iter().any(fits) {
+            glob.matches(&path.to_lowercase())
+        })
+    };
+    for own in &settings.overrides {
+        if fits_none(&own.glob) {
             let pattern = &own.pattern;
             warnings.push(format!(
                 "`[[repository]]` with match `{pattern}` fits no repository that was read"
             ));
         }
     }
+    for exception in &settings.exceptions {
+        let (pattern, subject) = (&exception.pattern, &exception.subject);
+        if settings.end_of_day(exception.expires) <= period.start_at {
+            let expires = exception.expires;
+            warnings.push(format!(
+                "exception `{pattern}` expired on {expires}, before the start date: it covers nothing"
+            ));
+        }
+        // Those without a glob are looked for one by one.
+        let what = subject.pull_request_pattern.as_ref().or(subject.commit_pattern.as_ref());
+        let glob = Glob::new(&subject.repository_pattern.to_lowercase());
+        if what.is_some_and(|what| what.contains('*')) && glob.is_ok_and(|glob| fits_none(&glob)) {
+            warnings.push(format!("exception `{pattern}` fits no repository that was read"));
+        }
+    }
     warnings.extend(ask(context, EXCEPTIONS_OF_NOTHING).await?);
     warnings.extend(ask(context, INVISIBLE).await?);
+    warnings.extend(ask(context, NOT_GONE).await?);
     Ok(warnings)
+}
+
+/// Returns a sentence for each check that is not built in and reads a table that was never written: what it says of it
+/// is not to be trusted. The built-in ones ask the record of what was read themselves.
+pub(super) fn unread(
+    queries: &Queries,
+    checks: &[&Query],
+    is_missing: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let own = checks.iter().filter(|check| queries.is_own(check.id()));
+    own.flat_map(|check| {
+        let read = queries.read_by(&[*check]);
+        let missing: Vec<String> = read
+            .into_iter()
+            .filter(|name| is_missing(name))
+            .map(|name| {
+                format!("`{}` reads table `{name}`, into which nothing was read yet", check.id())
+            })
+            .collect();
+        missing
+    })
+    .collect()
 }
 
 /// The texts that a query answers.

@@ -1,5 +1,7 @@
 //! `adolake check [CHECK]...`: runs the checks on the lake, stores the verdicts, reports what they found.
 
+mod stored;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +26,15 @@ Examples:
   adolake check --format json --export verdicts.csv > verdicts.json
   adolake check --quiet --export check.junit.xml --export check.sarif --export check.oscal.json
 
-Exit code 1: verdicts at or above `--fail-on`; 4: listed, landed and judged pull requests disagree.")]
+A stored run is named by its id, the beginning of it, or `latest`:
+  adolake check --verify latest                        # does it still come out the same?
+  adolake check --profile strict --diff latest         # which verdicts would flip
+  adolake check --as-of 2026-03-31 --settings 01993c   # the past, by the settings of then
+
+Further checks, written as the README shows:
+  adolake check --queries mine --set at_most=10
+
+Exit code 1: verdicts at or above `--fail-on` (with `--diff`: that were not before), or a run that does not verify; 4: listed, landed and judged pull requests disagree.")]
 pub(super) struct Args {
     /// Run only these checks
     #[arg(value_name = "CHECK")]
@@ -53,6 +63,17 @@ pub(super) struct Args {
     /// Give a parameter that a check declares a value; repeatable
     #[arg(long = "set", value_name = "K=V", value_parser = pair)]
     given: Vec<(String, String)>,
+    /// Judge by the settings of a stored run, its profile included, in place of those of the config file
+    #[arg(long, value_name = "RUN")]
+    settings: Option<String>,
+    /// List the verdicts that flip against a stored run; stores nothing
+    #[arg(long, value_name = "RUN")]
+    diff: Option<String>,
+    /// Compute a stored run again from its table versions, settings and queries; stores nothing
+    #[arg(long, value_name = "RUN", conflicts_with_all = [
+        "checks", "as_of", "since", "until", "profile", "queries", "given", "settings", "diff",
+    ])]
+    verify: Option<String>,
     /// How the report is printed
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
@@ -85,6 +106,31 @@ impl Format {
         ("oscal.json", Self::Oscal),
         ("ocsf.json", Self::Ocsf),
     ];
+
+    const ALL: [Self; 8] = [
+        Self::Text,
+        Self::Json,
+        Self::Csv,
+        Self::Markdown,
+        Self::Junit,
+        Self::Sarif,
+        Self::Oscal,
+        Self::Ocsf,
+    ];
+
+    /// The word on the command line.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Markdown => "markdown",
+            Self::Junit => "junit",
+            Self::Sarif => "sarif",
+            Self::Oscal => "oscal",
+            Self::Ocsf => "ocsf",
+        }
+    }
 
     const fn of_report(self) -> ReportFormat {
         match self {
@@ -133,13 +179,27 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
 /// Runs the checks, prints the report, and writes the exports.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let files = args.exports.formats(Format::SUFFIXES)?;
+    stored::check_formats(&args, &files)?;
     let config = context.config()?;
-    let settings = &config.settings;
+    let lake = super::lake::open(&config, context)?;
+    if let Some(run) = &args.verify {
+        return stored::verify(&lake, run, args.format, files, context).await;
+    }
+    let settings = match &args.settings {
+        Some(run) => &checks::stored_run(&lake, run).await?.settings()?,
+        None => &config.settings,
+    };
     let queries = match &args.queries {
         Some(folder) => Queries::load(folder)?,
         None => Queries::embedded()?,
     };
     let profile = args.profile.map_or(settings.profile, ProfileArg::profile);
+    let mut names: Vec<&str> = args.given.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let message = format!("`--set {}` is given more than once", pair[0]);
+        return Err(Failure::user(message).hint("a parameter has one value").into());
+    }
     let organizations = organizations(&config);
     let request = Request {
         checks: &args.checks,
@@ -149,12 +209,14 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         since: bound(settings, "--since", args.since.as_deref(), End::First)?,
         until: bound(settings, "--until", args.until.as_deref(), End::Last)?,
         given: &args.given,
-        is_stored: !args.no_store,
+        is_stored: !args.no_store && args.diff.is_none(),
         version: env!("CARGO_PKG_VERSION"),
         clock: &Utc::now,
     };
-    let lake = super::lake::open(&config, context)?;
     let run = checks::run(&lake, &queries, settings, &request).await?;
+    if let Some(before) = &args.diff {
+        return stored::diff(&lake, before, &run, &args, files, context).await;
+    }
     print(&run, args.format, context)?;
     for (file, format) in files {
         write_file(&file, |out| {
@@ -231,6 +293,14 @@ pub(super) fn bound(
     end: End,
 ) -> Result<Option<DateTime<Utc>>, Failure> {
     let Some(text) = text else { return Ok(None) };
+    let read = || {
+        let day = text.parse::<NaiveDate>().ok().map(|day| settings.start_of_day(day));
+        day.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()))
+    };
+    if flag == "--as-of" && read().is_some_and(|at| at > Utc::now()) {
+        return Err(Failure::user(format!("`{flag} {text}` lies in the future"))
+            .hint("the lake knows what was read; leave `--as-of` out to judge all of it"));
+    }
     if let Ok(day) = text.parse::<NaiveDate>() {
         return Ok(Some(match end {
             End::First => settings.start_of_day(day),

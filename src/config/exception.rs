@@ -38,6 +38,8 @@ pub struct Exception {
     pub evidence: Option<String>,
     /// The file named by `evidence`, absolute or relative to the working folder; none for an address.
     pub evidence_file: Option<PathBuf>,
+    /// SHA-256 of that file, where it is known and the file is not to be read: in settings of a stored run.
+    pub evidence_sha256: Option<String>,
     /// Last day on which a merge is covered, in `checks.time-zone`.
     pub expires: NaiveDate,
 }

@@ -1,5 +1,6 @@
 //! The commits that a table keeps: which there are, when they were written, and which was the newest at an instant.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -8,7 +9,8 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 
 use super::error::Error;
-use super::log::Log;
+use super::file::object_path;
+use super::log::{Log, Snapshot};
 
 impl Log {
     /// Returns the versions whose commits are kept, oldest first.
@@ -49,6 +51,18 @@ impl Log {
         timestamp.ok_or_else(|| {
             self.changed(format!("version {version} does not say when it was written"))
         })
+    }
+
+    /// Returns a data file of a snapshot that is not there, if any.
+    pub(crate) async fn missing_file(&self, snapshot: &Snapshot) -> Result<Option<String>, Error> {
+        let failed = |source| Error::storage("read", self.place.name.clone(), source);
+        let mut there = HashSet::new();
+        let mut listing = self.place.store.list(None);
+        while let Some(file) = listing.try_next().await.map_err(failed)? {
+            there.insert(file.location);
+        }
+        let is_missing = |path: &&String| !there.contains(&object_path(path));
+        Ok(snapshot.files.keys().find(is_missing).cloned())
     }
 
     /// Checks that a new table finds its place empty, but for what a killed first write left behind.

@@ -145,6 +145,25 @@ impl Lake {
         Ok(versions.collect())
     }
 
+    /// Looks for a data file of stored versions that is not there any more; returns its table and path.
+    ///
+    /// # Errors
+    /// Fails when a version is gone, or a table cannot be read.
+    pub async fn missing_file(
+        &self,
+        versions: &BTreeMap<String, i64>,
+    ) -> Result<Option<(String, String)>, Error> {
+        for (name, &version) in versions {
+            let Some(log) = self.logs.get(name) else { continue };
+            let gone = |_| Error::VersionGone { table: name.clone(), version };
+            let snapshot = log.at(u64::try_from(version).map_err(gone)?).await?;
+            if let Some(path) = log.missing_file(&snapshot).await? {
+                return Ok(Some((name.clone(), path)));
+            }
+        }
+        Ok(None)
+    }
+
     pub(super) fn open_session(
         &self,
         pinned: Vec<(&Arc<Log>, Option<Arc<Snapshot>>)>,

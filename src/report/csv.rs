@@ -24,7 +24,6 @@ pub(super) fn write(run: &CheckRun, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A finding on one line: what would move a cursor or begin a row of its own is gone, as everywhere on a terminal.
 fn line(
     finding: &Finding<'_>,
     severity: &str,
@@ -50,6 +49,14 @@ fn line(
         Some(severity),
         Some(controls),
     ];
+    row(cells, out)
+}
+
+/// Cells on one line: what would move a cursor or begin a row of its own is gone, as everywhere on a terminal.
+pub(super) fn row<'a>(
+    cells: impl IntoIterator<Item = Option<&'a str>>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     for (index, text) in cells.into_iter().enumerate() {
         if index > 0 {
             out.write_all(b",")?;

@@ -1,5 +1,7 @@
 //! Check runs on a lake: what they store, what they compare, and what is wrong with queries.
 
+mod stored;
+
 use adolake::checks::{self, Queries, Status};
 use adolake::config::{Profile, Settings};
 use adolake::hint::Hint;
@@ -320,7 +322,7 @@ async fn settings_that_fit_nothing_are_warned_of() {
     let adolake = world::installed().await;
     let exception = |subject: &str| {
         format!(
-            "[[exception]]\nmatch = \"{subject}\"\nreason = \"r\"\napproved-by = \"a\"\nexpires = 2027-01-01\n\n"
+            "[[exception]]\nmatch = \"{subject}\"\nreason = \"r\"\napproved-by = \"a\"\nexpires = 2031-01-01\n\n"
         )
     };
     let text = adolake.read("adolake.toml").replace("2026-01-01", "2030-01-01")
@@ -362,6 +364,51 @@ async fn settings_that_fit_nothing_are_warned_of() {
 }
 
 #[tokio::test]
+async fn settings_that_contradict_what_is_there_are_warned_of() {
+    let adolake = world::installed().await;
+    let exception = |subject: &str, expires: &str| {
+        format!(
+            "[[exception]]\nmatch = \"{subject}\"\nreason = \"r\"\napproved-by = \"a\"\nexpires = {expires}\n\n"
+        )
+    };
+    let text = adolake.read("adolake.toml")
+        + "\n[[repository]]\nmatch = \"contoso/payments/api\"\ngone-since = 2026-03-01\n\n"
+        + &exception("contoso/payments/api!1", "2025-12-31")
+        + &exception("contoso/paymens/*!*", "2027-01-01")
+        + &exception("contoso/payments/*!4*", "2027-01-01");
+    adolake.write("adolake.toml", &text);
+    let select = format!("{OWN} where repository_id in (select repository_id from pushes)");
+    let own = check(&select).replace("reads: repositories", "reads: repositories, pushes");
+    adolake.write("mine/own.sql", &own);
+    let arguments = [
+        "check",
+        "own",
+        "--no-store",
+        "--fail-on",
+        "never",
+        "--format",
+        "json",
+        "--queries",
+        "mine",
+    ];
+    let warnings = |extra: &[&str]| {
+        let json = adolake.run(&[&arguments, extra].concat()).json();
+        let warnings = json["run"]["warnings"].as_array().unwrap().clone();
+        warnings.iter().map(|one| one.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warnings(&["--since", "2026-09-01"]),
+        [
+            "the period begins at 2026-09-01T00:00:00Z, after what is judged ends, 2026-06-01T08:00:00Z: nothing is judged",
+            "exception `contoso/payments/api!1` expired on 2025-12-31, before the start date: it covers nothing",
+            "exception `contoso/paymens/*!*` fits no repository that was read",
+            "`gone-since` is set for `contoso/payments/api`, which can be seen",
+            "`own` reads table `pushes`, into which nothing was read yet",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn what_a_user_gets_wrong_is_told() {
     let adolake = world::installed().await;
     adolake.write("mine/checks/own.sql", &check("select nonsense from repositories"));
@@ -396,6 +443,8 @@ async fn what_a_user_gets_wrong_is_told() {
         &["check", "--since", "yesterday"],
         &["check", "--set", "floor=3"],
         &["check", "--set", "floor"],
+        &["check", "--set", "floor=1", "--set", "floor=2"],
+        &["check", "--as-of", "2999-01-01"],
         &["check", "--export", "x.xls"],
     ] {
         told.push(format!("$ adolake {}\n{}", args.join(" "), adolake.run(args).told()));

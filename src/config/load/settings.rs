@@ -153,6 +153,7 @@ impl Reader<'_> {
                     .as_ref()
                     .filter(|text| !text.contains("://"))
                     .map(|text| self.path(text)),
+                evidence_sha256: None,
                 evidence,
                 expires,
             });
