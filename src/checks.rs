@@ -43,7 +43,7 @@ pub use self::explain::{Effect, Explained, Explanation, Fact, Wanted, explain};
 pub use self::finding::{COLUMNS, Counts, Finding, Findings, Status};
 pub use self::header::{About, Control, Header, Param, ParamKind, QueryKind, Severity};
 pub use self::instant::instant_text;
-pub use self::judge::{PULL_REQUESTS_AT_A_TIME, judge};
+pub use self::judge::judge;
 pub use self::materialize::materialize;
 pub use self::params::{Parameters, Period};
 pub use self::query::Query;

@@ -187,8 +187,7 @@ impl Court {
             let sum = sums.entry(findings.check_id().to_owned()).or_default();
             findings.iter().for_each(|finding| sum.add(&finding));
         };
-        let at_a_time = checks::PULL_REQUESTS_AT_A_TIME;
-        checks::judge(&session.ctx, &self.queries, checks, &parameters, at_a_time, take).await?;
+        checks::judge(&session.ctx, &self.queries, checks, &parameters, None, take).await?;
         Ok(sums)
     }
 

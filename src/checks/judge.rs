@@ -14,11 +14,14 @@ use super::query::Query;
 use super::slices::{Whole, slices};
 use super::views::register_views;
 
-/// Completed pull requests that are judged at a time, unless told otherwise.
-pub const PULL_REQUESTS_AT_A_TIME: i64 = 25_000;
+/// Completed pull requests that fit into memory together: each further slice costs a plan and a scan of its own.
+const AT_ONCE: i64 = 100_000;
+/// Completed pull requests of a slice where there are more.
+const AT_A_TIME: i64 = 25_000;
 
 /// Judges every resource of the checks; tables and settings must be registered. Hands over the findings of each check in
-/// order, those of a sliced check in several parts where there are more completed pull requests than `at_a_time`.
+/// order, those of a sliced check in several parts where there are more completed pull requests than `at_a_time`, or,
+/// where that is not given, than fit into memory together.
 ///
 /// # Errors
 /// Fails when a view or check cannot be planned or run, when a parameter has no value, and when rows break the contract;
@@ -28,12 +31,20 @@ pub async fn judge(
     queries: &Queries,
     checks: &[&Query],
     parameters: &Parameters,
-    at_a_time: i64,
+    at_a_time: Option<i64>,
     mut take: impl FnMut(Findings),
 ) -> Result<(), Error> {
     let (sliced, whole): (Vec<&Query>, Vec<&Query>) =
         checks.iter().partition(|check| check.header.is_sliced);
-    let slices = if sliced.is_empty() { Vec::new() } else { slices(context, at_a_time).await? };
+    let slices = if sliced.is_empty() {
+        Vec::new()
+    } else {
+        slices(context, at_a_time.unwrap_or(AT_ONCE)).await?
+    };
+    let slices = match at_a_time {
+        None if slices.len() > 1 => self::slices(context, AT_A_TIME).await?,
+        _ => slices,
+    };
     if slices.len() < 2 {
         materialize(context, queries, checks).await?;
         for check in checks {
@@ -78,6 +89,6 @@ pub(super) async fn findings_of(
         Some(earlier) => earlier.append(findings),
         None => drop(found.insert(findings.check_id().to_owned(), findings)),
     };
-    judge(context, queries, checks, parameters, PULL_REQUESTS_AT_A_TIME, take).await?;
+    judge(context, queries, checks, parameters, None, take).await?;
     Ok(found.into_values().collect())
 }

@@ -150,7 +150,7 @@ fn divide(repositories: &[Repository], most: i64) -> Vec<Slice> {
     };
     for same in repositories.chunk_by(is_same) {
         let more: i64 = same.iter().map(|one| one.pull_requests).sum();
-        if held > 0 && held + more > most {
+        if held > 0 && more > 0 && held + more > most {
             slices.push(std::mem::take(&mut slice));
             held = 0;
         }

@@ -164,20 +164,20 @@ mod tests {
         let server = ("corp".to_owned(), "https://ado.corp.example/tfs/Main".to_owned());
         let Ok(wanted) = Wanted::parse(text, &[server]) else { return "nothing".to_owned() };
         let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "*".to_owned());
-        let places: Vec<String> = wanted
-            .places
-            .iter()
-            .map(|place| {
-                let (organization, project) = (part(&place.organization), part(&place.project));
-                format!("{organization}/{project}/{}", part(&place.repository))
-            })
-            .collect();
         let target = match wanted.target {
             Target::PullRequest(number) => format!("!{number}"),
             Target::Branch(branch) => format!("@{branch}"),
             Target::Repository => String::new(),
         };
-        format!("{}{target}", places.join(" or "))
+        let places: Vec<String> = wanted
+            .places
+            .iter()
+            .map(|place| {
+                let (organization, project) = (part(&place.organization), part(&place.project));
+                format!("{organization}/{project}/{}{target}", part(&place.repository))
+            })
+            .collect();
+        places.join(" or ")
     }
 
     #[test]
