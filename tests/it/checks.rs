@@ -172,7 +172,14 @@ async fn a_repository_that_cannot_be_seen_is_a_warning_until_acknowledged() {
     assert_eq!(warned.warnings.len(), 1, "{:?}", warned.warnings);
     assert!(warned.warnings[0].contains("`contoso/payments/web` can no longer be seen"));
     let mut acknowledged = settings();
-    acknowledged.defaults.gone_since = Some("2026-05-02".parse().unwrap());
+    acknowledged.overrides.push(adolake::config::Override {
+        pattern: "contoso/payments/web".to_owned(),
+        glob: adolake::glob::Glob::new("contoso/payments/web").unwrap(),
+        fields: adolake::config::Fields {
+            gone_since: Some("2026-05-02".parse().unwrap()),
+            ..Default::default()
+        },
+    });
     assert_eq!(run(&lake, &acknowledged, &request).await.warnings, Vec::<String>::new());
 }
 
