@@ -168,11 +168,13 @@ async fn whole_way(kind: Kind) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: tests/servers.sh cargo test --test it -- --ignored holds_a_lake"]
 async fn azurite_holds_a_lake() {
     whole_way(Kind::Azurite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: tests/servers.sh cargo test --test it -- --ignored holds_a_lake"]
 async fn moto_holds_a_lake() {
     whole_way(Kind::Moto).await;
 }
