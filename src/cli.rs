@@ -25,6 +25,7 @@ mod publish;
 mod signal;
 mod simulate;
 mod sql;
+mod summary;
 mod sync;
 mod tables;
 
@@ -234,9 +235,7 @@ pub fn main() -> Exit {
         Ok(exit) => exit,
         Err(error) if failure::is_broken_pipe(&error) => Exit::CLEAN,
         Err(error) => {
-            for (label, text) in failure::lines(&error) {
-                context.output.label(label, &text);
-            }
+            failure::tell(&error, &context.output);
             failure::exit_of(&error)
         }
     }

@@ -71,7 +71,7 @@ counted_changes as (
         count(*) filter (where explanation = 'exception') as exception_count,
         bool_or(explanation = 'deleted') as has_deletion,
         bool_or(is_recreation) as has_recreation,
-        bool_or(is_exception_expired and explanation in ('direct_push', 'recreated')) as has_expired_exception,
+        bool_or(is_exception_expired and explanation in ('direct_push', 'recreated', 'unproven')) as has_expired_exception,
         bool_or(is_force and explanation in ('direct_push', 'recreated')) as has_force_push,
         array_agg(named_struct(
             'push_id', push_id,

@@ -46,7 +46,7 @@ select
         when not revisions.is_blocking then 'POLICY_NOT_BLOCKING'
         when revisions.approver_count < 1 then 'NO_APPROVER_REQUIRED'
         when revisions.policy_kind = 'required_reviewers' and revisions.required_reviewer_count < 1 then null
-        else 'CREATOR_CAN_APPROVE'
+        when revisions.approver_count = 1 then 'CREATOR_CAN_APPROVE'
     end as miss
 from revisions
 join latest

@@ -59,6 +59,7 @@ selected_runs as (
     select
         profiles.profile, runs.*,
         case when runs.record_count = 0 then runs.finished_at else runs.job_counted_at end as judged_at,
+        coalesce(runs.finished_at, runs.job_counted_at) as ended_at,
         case
             when profiles.profile = 'strict' and runs.link <> 'pull_request' then 0
             when runs.code = 'final' then 3
@@ -95,14 +96,14 @@ grouped_runs as (
     select
         organization, pull_request_id, merged_at, profile, kind, solution_index, pipeline_id,
         array_agg(named_struct(
-            'step', step, 'judged_at', judged_at, 'run_id', run_id, 'reason_code', reason_code,
+            'step', step, 'ended_at', ended_at, 'judged_at', judged_at, 'run_id', run_id, 'reason_code', reason_code,
             'name', cast(concat_ws('/', name, path) as varchar), 'link', link, 'is_rerun_after_merge', is_rerun_after_merge, 'url', url
         )) as runs,
         count(*) as run_count
     from proven_runs
     group by organization, pull_request_id, merged_at, profile, kind, solution_index, pipeline_id
 ),
--- the same, with the run that decides: best step, then last finish of its jobs
+-- the same, with the run that decides: best step, then last finish; of a run that ends later, that of its jobs
 chosen_runs as (
     select
         *,

@@ -28,16 +28,34 @@ appearances as (
     where kind = 'vote'
     group by organization, voter_id, voter_unique_name, voter_descriptor
 ),
--- one row per way in which an identity appears, with its names, and those of the user with its descriptor
+-- the same, with the identity
+identities as (
+    select
+        organization, descriptor, lower(nullif(unique_name, '')) as unique_name,
+        coalesce(person_id, lower(nullif(unique_name, '')), descriptor) as identity_id
+    from appearances
+),
+-- one row per way in which an identity appears, with its names, and those of the users with its descriptor or name
 identified as (
     select
-        appearances.organization,
-        coalesce(appearances.person_id, lower(nullif(appearances.unique_name, '')), appearances.descriptor) as identity_id,
-        make_array(lower(appearances.unique_name), appearances.descriptor, known_users.mail, known_users.principal) as names
-    from appearances
+        identities.organization, identities.identity_id,
+        make_array(identities.unique_name, identities.descriptor, known_users.mail, known_users.principal) as names
+    from identities
     left join known_users
-        on known_users.organization = appearances.organization
-        and known_users.descriptor = appearances.descriptor
+        on known_users.organization = identities.organization
+        and known_users.descriptor = identities.descriptor
+    union all
+    select identities.organization, identities.identity_id, make_array(known_users.mail) as names
+    from identities
+    join known_users
+        on known_users.organization = identities.organization
+        and known_users.principal = identities.unique_name
+    union all
+    select identities.organization, identities.identity_id, make_array(known_users.principal) as names
+    from identities
+    join known_users
+        on known_users.organization = identities.organization
+        and known_users.mail = identities.unique_name
 ),
 -- one row per identity, way and name
 names as (

@@ -29,7 +29,7 @@ select
         fitting.organization, '/', scoped_repositories.project, '/', scoped_repositories.repository, '@refs/heads/', fitting.name
     ) as resource,
     case when repositories.web_url is not null then concat(repositories.web_url, '?version=GB', fitting.name) end as web_url,
-    coalesce(repositories.default_branch = fitting.name, fitting.is_default, false) as is_default,
+    coalesce(regexp_replace(repositories.default_branch, '^refs/heads/', '') = fitting.name, fitting.is_default, false) as is_default,
     coalesce(repositories.is_disabled, false)
         or repositories.deleted_at is not null
         or (repositories.last_visible_at is not null and scoped_repositories.gone_since is not null) as is_gone,

@@ -91,32 +91,42 @@ dated as (
     left join last_changes
         on last_changes.organization = votes.organization and last_changes.pull_request_id = votes.pull_request_id
 ),
+-- the same, with when it had been cast at the latest: what an answer listed first stood from then on, if no reset came in between
+cast_votes as (
+    select
+        dated.*,
+        case when has_voted or stood_at is null then stood_at else coalesce(listed_from_at, stood_at) end as cast_by_at
+    from dated
+),
 -- one row per vote: the facts that speak against it
 facts as (
     select
-        dated.*, people.display_name, people.unique_name, people.is_guest,
-        dated.vote >= 5 as is_approval,
-        coalesce(dated.person_id = dated.author_id, false) or same_people.other_id is not null as is_creator,
+        cast_votes.*, people.display_name, people.unique_name, people.is_guest,
+        cast_votes.vote >= 5 as is_approval,
+        coalesce(cast_votes.person_id = cast_votes.author_id, false) or same_people.other_id is not null as is_creator,
         coalesce(people.is_service, false) or case
-            when dated.service_identities_json = '[]' then false
-            else coalesce(path_match(dated.service_identities_json, people.unique_name), false)
+            when cast_votes.service_identities_json = '[]' then false
+            else coalesce(path_match(cast_votes.service_identities_json, people.unique_name), false)
         end as is_non_human,
-        coalesce(people.is_unproven, true) or dated.author_id is null as is_identity_unproven,
-        dated.has_voted and not dated.is_listed as is_reviewer_removed,
-        dated.stood_at is null as is_vote_time_unproven,
-        coalesce(dated.pushed_at > dated.stood_at, false) as is_stale,
-        coalesce(dated.retargeted_at > dated.stood_at, false) as is_retargeted,
+        coalesce(people.is_unproven, true) or cast_votes.author_id is null as is_identity_unproven,
+        cast_votes.has_voted and not cast_votes.is_listed as is_reviewer_removed,
+        cast_votes.stood_at is null as is_vote_time_unproven,
+        coalesce(cast_votes.pushed_at > case when cast_votes.last_reset_at >= cast_votes.pushed_at then cast_votes.stood_at else cast_votes.cast_by_at end, false)
+            as is_stale,
+        coalesce(
+            cast_votes.retargeted_at > case when cast_votes.last_reset_at >= cast_votes.retargeted_at then cast_votes.stood_at else cast_votes.cast_by_at end, false
+        ) as is_retargeted,
         contributors.person_id is not null as is_contributor
-    from dated
-    left join people on people.organization = dated.organization and people.person_id = dated.person_id
+    from cast_votes
+    left join people on people.organization = cast_votes.organization and people.person_id = cast_votes.person_id
     left join same_people
-        on same_people.organization = dated.organization
-        and same_people.person_id = dated.person_id
-        and same_people.other_id = dated.author_id
+        on same_people.organization = cast_votes.organization
+        and same_people.person_id = cast_votes.person_id
+        and same_people.other_id = cast_votes.author_id
     left join contributors
-        on contributors.organization = dated.organization
-        and contributors.pull_request_id = dated.pull_request_id
-        and contributors.person_id = dated.person_id
+        on contributors.organization = cast_votes.organization
+        and contributors.pull_request_id = cast_votes.pull_request_id
+        and contributors.person_id = cast_votes.person_id
 ),
 -- one row per vote: what rules it out under either profile
 misses as (
@@ -125,8 +135,8 @@ misses as (
         case
             when is_group then 'NO_APPROVAL'
             when not is_approval and not is_approval_late and not is_approval_reset then 'NO_APPROVAL'
-            when is_creator then 'SELF_APPROVED'
             when is_non_human then 'NON_HUMAN_APPROVER'
+            when is_creator then 'SELF_APPROVED'
             when has_declined then 'NO_APPROVAL'
             when is_approval then null
             when is_approval_late then 'LATE_APPROVAL'

@@ -69,14 +69,15 @@ grouped as (
         count(*) filter (where leg = 'pipeline') as run_count,
         array_agg(evidence) filter (where leg = 'status') as statuses,
         count(*) filter (where leg = 'status') as status_count,
-        string_agg(nullif(flags, ''), ',') filter (where outcome = 'holds') as holding_flags
+        string_agg(nullif(flags, ''), ',') filter (where leg = 'pipeline' and outcome = 'holds') as run_flags,
+        string_agg(nullif(flags, ''), ',') filter (where leg = 'status' and outcome = 'holds') as status_flags
     from ranked
     group by organization, pull_request_id, merged_at, profile, kind, solution_index
 ),
 -- the same, in order of rank: the first one decides
 sorted as (
     select
-        organization, pull_request_id, merged_at, profile, kind, solution_index, holding_flags,
+        organization, pull_request_id, merged_at, profile, kind, solution_index, run_flags, status_flags,
         case when run_count > 1 then array_sort(runs) else runs end as runs,
         case when status_count > 1 then array_sort(statuses) else statuses end as statuses
     from grouped
@@ -85,7 +86,7 @@ sorted as (
 read as (
     select
         readings.*,
-        sorted.holding_flags, sorted.runs, sorted.statuses,
+        sorted.run_flags, sorted.status_flags, sorted.runs, sorted.statuses,
         sorted.runs[1] as run,
         coalesce(sorted.runs[1]['outcome'], 'none') as run_outcome,
         sorted.statuses[1] as status,
@@ -127,6 +128,7 @@ explained as (
     select
         *,
         case decided_by when 'run' then run when 'status' then status end as piece,
+        case decided_by when 'run' then run_flags when 'status' then status_flags end as holding_flags,
         case decided_by when 'run' then run['reason_code'] when 'status' then status['reason_code'] else decided_by end as reason_code
     from decided
 )

@@ -122,6 +122,7 @@ select
     voted_at,
     vote,
     vote_while_open,
+    vote_while_open_at as listed_from_at,
     -- the vote stood unchanged in every answer from the first to the last that listed it while active
     greatest(
         vote_while_open_at, last_seen_open_at, case when vote_while_open is not null then first_seen_at end

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::Context;
 use super::exit::Exit;
 use super::failure::{self, Failure, Label};
-use super::output::{Exports, Style, clean, paint, write_file};
+use super::output::{Style, clean, paint};
+use super::summary::{Format, SummaryArgs};
 use crate::config::{Config, Organization};
 use crate::doctor::{self, Item, Status};
 use crate::extract::Source;
@@ -25,11 +26,8 @@ pub(super) struct Args {
     /// Look at this organization of the config only
     #[arg(value_name = "ORG")]
     organization: Option<String>,
-    /// How it is printed
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
     #[command(flatten)]
-    exports: Exports,
+    summary: SummaryArgs,
 }
 
 fn help() -> String {
@@ -49,25 +47,14 @@ Items: {}.",
     )
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
 /// Examines everything that is configured.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let files = args.exports.formats(&[("txt", Format::Text), ("json", Format::Json)])?;
+    let summary = args.summary.check()?;
     let items = examine(&args, context).await?;
-    let rendered = |format, colors| match format {
-        Format::Text => text(&items, colors),
-        Format::Json => format!("{:#}\n", document(&items)),
-    };
-    context.output.print(&rendered(args.format, context.output.colors_data()))?;
-    for (file, format) in files {
-        let text = rendered(format, false);
-        write_file(&file, |out| Ok(out.write_all(text.as_bytes())?))?;
-    }
+    summary.print(&context.output, |format, colors| match format {
+        Format::Text => Ok(text(&items, colors)),
+        Format::Json => Ok(format!("{:#}\n", document(&items))),
+    })?;
     Ok(exit(&items))
 }
 

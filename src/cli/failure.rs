@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use super::exit::Exit;
-use super::output::clean;
+use super::output::{Output, clean};
 use crate::hint::Hint;
 use crate::{ado, checks, config, doctor, extract, lake, publish, schema, sync};
 
@@ -111,6 +111,13 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+/// Tells an error with its causes and hints on stderr.
+pub fn tell(error: &anyhow::Error, output: &Output) {
+    for (label, text) in lines(error) {
+        output.label(label, &text);
+    }
 }
 
 /// Returns the lines that tell an error: `error: …`, `caused by: …`, `hint: …`.

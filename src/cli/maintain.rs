@@ -7,7 +7,8 @@ use chrono::Utc;
 use super::Context;
 use super::exit::Exit;
 use super::failure;
-use super::output::{Exports, Style, bytes_text, paint, write_file};
+use super::output::{Style, bytes_text, paint};
+use super::summary::{Format, SummaryArgs};
 use crate::lake::{Care, Upkeep};
 
 /// Memory that sorting may use before it spills to disk, bytes.
@@ -26,22 +27,13 @@ pub(super) struct Args {
     /// Tell what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
-    /// How the summary is printed
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
     #[command(flatten)]
-    exports: Exports,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    summary: SummaryArgs,
 }
 
 /// Keeps one table after the other in order.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let files = args.exports.formats(&[("txt", Format::Text), ("json", Format::Json)])?;
+    let summary = args.summary.check()?;
     let config = context.config()?;
     let lake = super::lake::open(&config, context)?.with_memory_limit(MEMORY_LIMIT);
     let looks = lake.inspect().await;
@@ -66,21 +58,14 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     {
         return Err(error);
     }
-    let rendered = |format, colors| match format {
+    summary.print(&context.output, |format, colors| match format {
         Format::Text => Ok(text(&done, args.dry_run, colors)),
         Format::Json => {
             let document = serde_json::json!({ "dry_run": args.dry_run, "tables": done });
-            serde_json::to_string_pretty(&document).map(|text| text + "\n")
+            Ok(serde_json::to_string_pretty(&document)? + "\n")
         }
-    };
-    context.output.print(&rendered(args.format, context.output.colors_data())?)?;
-    for (file, format) in files {
-        let text = rendered(format, false)?;
-        write_file(&file, |out| Ok(out.write_all(text.as_bytes())?))?;
-    }
-    for (label, line) in failures.iter().flat_map(failure::lines) {
-        context.output.label(label, &line);
-    }
+    })?;
+    failures.iter().for_each(|error| failure::tell(error, &context.output));
     Ok(if failures.is_empty() { Exit::CLEAN } else { Exit::PARTIAL })
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::Context;
 use super::exit::Exit;
-use super::output::{Exports, Style, bytes_text, clean, paint, write_file};
+use super::output::{Style, bytes_text, clean, paint};
+use super::summary::{Format, SummaryArgs};
 use crate::config::exposed;
 use crate::publish::{self, Place, Report};
 
@@ -22,22 +23,13 @@ pub(super) struct Args {
     /// Folder, `s3://…`, `az://…`, `abfss://…` or `gs://…` [default: the folder `published` in the lake]
     #[arg(long, value_name = "URL")]
     out: Option<String>,
-    /// How the summary is printed
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
     #[command(flatten)]
-    exports: Exports,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    summary: SummaryArgs,
 }
 
 /// Publishes all tables at the versions that are the newest now.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let files = args.exports.formats(&[("txt", Format::Text), ("json", Format::Json)])?;
+    let summary = args.summary.check()?;
     let config = context.config()?;
     let lake = super::lake::open(&config, context)?;
     let options = exposed(&config.lake.resolve_options(context.environment())?);
@@ -47,15 +39,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         return Err(super::lake::missing(&config).into());
     }
     let report = publish::publish(&lake, &session, &place).await?;
-    let rendered = |format, colors| match format {
+    summary.print(&context.output, |format, colors| match format {
         Format::Text => Ok(text(&report, colors)),
-        Format::Json => serde_json::to_string_pretty(&report).map(|text| text + "\n"),
-    };
-    context.output.print(&rendered(args.format, context.output.colors_data())?)?;
-    for (file, format) in files {
-        let text = rendered(format, false)?;
-        write_file(&file, |out| Ok(out.write_all(text.as_bytes())?))?;
-    }
+        Format::Json => Ok(serde_json::to_string_pretty(&report)? + "\n"),
+    })?;
     Ok(Exit::CLEAN)
 }
 

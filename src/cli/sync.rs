@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::Context;
 use super::exit::Exit;
 use super::failure::{self, Failure};
-use super::output::{Exports, Style, clean, paint, write_file};
+use super::output::{Style, clean, paint};
 use super::progress::Progress;
+use super::summary::{Format, SummaryArgs};
 use crate::ado::{Client, Endpoints, Gate, Options as ClientOptions, Patience, sign_in};
 use crate::config::{Config, Environment, Organization, env};
 use crate::extract::{Resource, Source};
@@ -49,17 +50,8 @@ pub(super) struct Args {
     /// Read up to this day (its end, UTC) or instant
     #[arg(long, value_name = "T", value_parser = instant)]
     until: Option<DateTime<Utc>>,
-    /// How the summary is printed
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
     #[command(flatten)]
-    exports: Exports,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Text,
-    Json,
+    summary: SummaryArgs,
 }
 
 /// Reads a day, meaning its end, or an instant.
@@ -80,7 +72,7 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
 
 /// Reads all organizations of the configuration, one after the other.
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let files = args.exports.formats(&[("txt", Format::Text), ("json", Format::Json)])?;
+    let shown = args.summary.check()?;
     let config = context.config()?;
     let organizations = config.organizations()?;
     let options = Options {
@@ -101,15 +93,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         for input in inputs {
             plans.push(sync::plan(input, &options).await?);
         }
-        let rendered = |format, colors| match format {
-            Format::Text => plans.iter().map(|plan| plan_text(plan, colors)).collect::<String>(),
-            Format::Json => format!("{:#}\n", plan_document(&plans)),
-        };
-        context.output.print(&rendered(args.format, context.output.colors_data()))?;
-        for (file, format) in files {
-            let text = rendered(format, false);
-            write_file(&file, |out| Ok(out.write_all(text.as_bytes())?))?;
-        }
+        shown.print(&context.output, |format, colors| match format {
+            Format::Text => Ok(plans.iter().map(|plan| plan_text(plan, colors)).collect()),
+            Format::Json => Ok(format!("{:#}\n", plan_document(&plans))),
+        })?;
         return Ok(Exit::CLEAN);
     }
     let begun = Instant::now();
@@ -126,28 +113,16 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     if reports.is_empty()
         && let Some(error) = failures.pop()
     {
-        failures.iter().for_each(|error| tell(error, context));
+        failures.iter().for_each(|error| failure::tell(error, &context.output));
         return Err(error);
     }
-    let rendered = |format, colors| match format {
-        Format::Text => summary(&reports, begun, colors),
-        Format::Json => format!("{:#}\n", document(&reports)),
-    };
-    context.output.print(&rendered(args.format, context.output.colors_data()))?;
-    for (file, format) in files {
-        let text = rendered(format, false);
-        write_file(&file, |out| Ok(out.write_all(text.as_bytes())?))?;
-    }
-    failures.iter().for_each(|error| tell(error, context));
+    shown.print(&context.output, |format, colors| match format {
+        Format::Text => Ok(text(&reports, begun, colors)),
+        Format::Json => Ok(format!("{:#}\n", document(&reports))),
+    })?;
+    failures.iter().for_each(|error| failure::tell(error, &context.output));
     let is_partial = !failures.is_empty() || reports.iter().any(Report::is_partial);
     Ok(if is_partial { Exit::PARTIAL } else { Exit::CLEAN })
-}
-
-/// Tells why an organization was not read, while others were.
-fn tell(error: &anyhow::Error, context: &Context) {
-    for (label, text) in failure::lines(error) {
-        context.output.label(label, &text);
-    }
 }
 
 fn resource(name: &str) -> Result<Resource, Failure> {
@@ -278,7 +253,7 @@ struct Line {
 }
 
 /// Renders what was done, a line per resource.
-pub(super) fn summary(reports: &[Report], begun: Instant, colors: bool) -> String {
+pub(super) fn text(reports: &[Report], begun: Instant, colors: bool) -> String {
     let mut text = String::new();
     for report in reports {
         let upper = report.started_at.to_rfc3339_opts(SecondsFormat::Secs, true);

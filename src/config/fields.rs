@@ -176,13 +176,13 @@ pub const ENDPOINTS: &[Field] = &[
         "graph",
         Kind::Url,
         "\"https://vssps.dev.azure.com/<name>\"",
-        "base address of users; with another `core`, that one",
+        "base address of users; with another `core`, none unless it is given",
     ),
     field(
         "profile",
         Kind::Url,
         "\"https://app.vssps.visualstudio.com\"",
-        "base address of the own profile; with another `core`, that one",
+        "base address of the own profile; with another `core`, none unless it is given",
     ),
     field("login", Kind::Url, "\"https://login.microsoftonline.com\"", "base address of sign-in"),
 ];

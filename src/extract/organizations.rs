@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::error::reading;
 use super::rows::{Id, Object};
 use super::{Error, Source};
-use crate::ado::model::{Account, ConnectionData, Profile};
+use crate::ado::model::{Account, ConnectionData, Identity, Profile};
 use crate::ado::{self, Answer, Call, Paging};
 use crate::schema::Row;
 
@@ -45,16 +45,25 @@ async fn connection(source: &Source) -> Result<Answer<ConnectionData>, Error> {
 /// Fails when the organization does not answer, above all when the token is not accepted.
 pub async fn fetch(source: &Source) -> Result<Organizations, Error> {
     let client = source.client();
-    let connection = connection(source).await?;
-    let seen_at = connection.seen_at;
     let mut absent = Vec::new();
+    let connection = match connection(source).await {
+        Err(error) if !error.is_unreadable() => return Err(error),
+        connection => connection,
+    };
 
     let call = Call::profile(&["profile", "profiles", "me"]);
     let what = "the profile of the identity";
-    let mut profile = tolerated(client.get::<Profile>(call).await, what, &mut absent)?
-        .map(|answer| answer.value)
-        .unwrap_or_default();
-    let user = connection.value.authenticated_user.unwrap_or_default();
+    let profile = tolerated(client.get::<Profile>(call).await, what, &mut absent)?;
+    let (seen_at, user) = match connection {
+        Ok(answer) => (answer.seen_at, answer.value.authenticated_user.unwrap_or_default()),
+        // Some tokens may not ask who they are; what the profile says of the identity is enough.
+        Err(refusal) => {
+            absent.push(refusal.to_string());
+            let seen_at = profile.as_ref().map(|answer| answer.seen_at);
+            (seen_at.or(client.first_answer_at()).ok_or(refusal)?, Identity::default())
+        }
+    };
+    let mut profile = profile.map(|answer| answer.value).unwrap_or_default();
     profile.id = profile.id.or(user.id);
     profile.display_name =
         profile.display_name.or(user.custom_display_name).or(user.provider_display_name);

@@ -93,8 +93,11 @@ impl Log {
 pub(crate) enum Found {
     /// This version.
     Version(u64),
-    /// The table did not exist yet.
-    Younger,
+    /// The table did not exist yet, or does not exist.
+    Younger {
+        /// When its first version was written; none where there is no such table.
+        since: Option<DateTime<Utc>>,
+    },
     TooOld {
         oldest: DateTime<Utc>,
     },
@@ -103,7 +106,7 @@ pub(crate) enum Found {
 /// Finds the newest version written at or before an instant; commits carry times that never run backwards.
 pub(crate) async fn version_at(log: &Arc<Log>, at: DateTime<Utc>) -> Result<Found, Error> {
     let kept = log.kept_versions().await?;
-    let Some(&first) = kept.first() else { return Ok(Found::Younger) };
+    let Some(&first) = kept.first() else { return Ok(Found::Younger { since: None }) };
     let at = at.timestamp_millis();
     let (mut low, mut high) = (0, kept.len());
     while low < high {
@@ -113,9 +116,6 @@ pub(crate) async fn version_at(log: &Arc<Log>, at: DateTime<Utc>) -> Result<Foun
     if low > 0 {
         return Ok(Found::Version(kept[low - 1]));
     }
-    if first == 0 {
-        return Ok(Found::Younger);
-    }
     let oldest = DateTime::from_timestamp_millis(log.timestamp(first).await?).unwrap_or_default();
-    Ok(Found::TooOld { oldest })
+    Ok(if first == 0 { Found::Younger { since: Some(oldest) } } else { Found::TooOld { oldest } })
 }

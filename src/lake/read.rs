@@ -19,9 +19,10 @@ use super::store::ENGINE_URL;
 
 /// Tables in the order in which readers fix their versions: what is written last comes first, so that whoever sees a
 /// run sees its rows, and whoever sees a parent sees its children. All other tables follow.
-const FIRST: [&[&str]; 3] = [
+const FIRST: [&[&str]; 4] = [
     &["check_runs", "sync_runs", "population_counts"],
     &["pull_requests"],
+    &["pipeline_runs"],
     &["organizations", "projects", "repositories"],
 ];
 
@@ -128,19 +129,27 @@ impl Lake {
     /// Finds the version of each table that was the newest at an instant; tables younger than it are missing.
     ///
     /// # Errors
-    /// Fails when the instant lies before what a table keeps, naming the oldest instant that all can answer for.
+    /// Fails when the instant lies before what a table keeps, naming the oldest instant that all can answer for, or before
+    /// the first table.
     pub async fn versions_at(&self, at: DateTime<Utc>) -> Result<BTreeMap<String, i64>, Error> {
         let found = try_join_all(self.logs.values().map(|log| version_at(log, at))).await?;
         let oldest = found.iter().filter_map(|found| match found {
             Found::TooOld { oldest } => Some(*oldest),
-            Found::Version(_) | Found::Younger => None,
+            Found::Version(_) | Found::Younger { .. } => None,
         });
         if let Some(oldest) = oldest.max() {
             return Err(Error::TooOld { at, oldest });
         }
+        let births = found.iter().map(|found| match found {
+            Found::Younger { since } => *since,
+            Found::Version(_) | Found::TooOld { .. } => Some(DateTime::UNIX_EPOCH),
+        });
+        if let Some(oldest) = births.flatten().min().filter(|oldest| *oldest > at) {
+            return Err(Error::TooOld { at, oldest });
+        }
         let versions = self.logs.keys().zip(found).filter_map(|(name, found)| match found {
             Found::Version(version) => Some((name.clone(), i64::try_from(version).ok()?)),
-            Found::TooOld { .. } | Found::Younger => None,
+            Found::TooOld { .. } | Found::Younger { .. } => None,
         });
         Ok(versions.collect())
     }

@@ -20,7 +20,7 @@ pub struct Progress {
     pub windows: BTreeMap<(String, String), Windows>,
     /// Resource and scope → start of the last sync that read it in full.
     pub read_at: BTreeMap<(String, String), DateTime<Utc>>,
-    /// Start of the first sync; none before it.
+    /// Start of the first sync of any organization, from which checks count where no start date is set; none before it.
     pub first_sync: Option<DateTime<Utc>>,
     /// The syncs, newest first.
     pub runs: Vec<Run>,
@@ -45,6 +45,12 @@ impl Progress {
         self.windows.get(&(resource.to_owned(), scope.to_owned())).cloned().unwrap_or_default()
     }
 
+    fn begin(&mut self, row: &Row) {
+        if let (Some("ok" | "partial"), Some(at)) = (row.text("status"), row.time("started_at")) {
+            self.first_sync = Some(self.first_sync.map_or(at, |first| first.min(at)));
+        }
+    }
+
     fn add(&mut self, row: &Row, runs: &mut BTreeMap<String, Run>) {
         let times = (row.time("window_from"), row.time("window_to"));
         let (Some(from), Some(to)) = times else { return };
@@ -61,7 +67,6 @@ impl Progress {
             let read_at = self.read_at.entry(key).or_insert(started_at);
             *read_at = started_at.max(*read_at);
         }
-        self.first_sync = Some(self.first_sync.map_or(started_at, |first| first.min(started_at)));
         let run_id = text("run_id");
         let run = runs.entry(run_id.clone()).or_insert(Run {
             run_id,
@@ -95,16 +100,21 @@ impl Lake {
             "started_at",
             "finished_at",
         ];
-        let columns: Vec<usize> = columns.iter().filter_map(|name| log.table.index(name)).collect();
+        let positions = |names: &[&str]| -> Vec<usize> {
+            names.iter().filter_map(|name| log.table.index(name)).collect()
+        };
+        let (columns, times) = (positions(&columns), positions(&["status", "started_at"]));
         let owner = log.table.partition_names().iter().position(|name| *name == "organization");
         for file in snapshot.files.values() {
-            if owner.is_some_and(|owner| file.partition[owner] != organization) {
-                continue;
-            }
-            let mut batches = FileReader::new(log, file).batches(&columns, None).await?;
+            let is_own = owner.is_none_or(|owner| file.partition[owner] == organization);
+            let columns = if is_own { &columns } else { &times };
+            let mut batches = FileReader::new(log, file).batches(columns, None).await?;
             while let Some(batch) = batches.try_next().await? {
                 let rows = from_batch(&log.table, &batch).map_err(Error::Schema)?;
-                rows.iter().for_each(|row| progress.add(row, &mut runs));
+                rows.iter().for_each(|row| progress.begin(row));
+                if is_own {
+                    rows.iter().for_each(|row| progress.add(row, &mut runs));
+                }
             }
         }
         progress.runs = runs.into_values().collect();

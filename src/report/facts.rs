@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 use uuid::Uuid;
 
@@ -80,4 +80,28 @@ pub(super) fn link(finding: &Finding<'_>) -> Option<String> {
 /// A text that says something, or none.
 pub(super) fn filled(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// Those texts that say something, by name.
+pub(super) fn texts<'a>(
+    texts: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+) -> Map<String, Value> {
+    let filled = texts.into_iter().filter_map(|(name, text)| Some((name, filled(text)?)));
+    filled.map(|(name, text)| (name.to_owned(), text.into())).collect()
+}
+
+/// Where the resource of a verdict is, by column.
+pub(super) fn place(finding: &Finding<'_>) -> Map<String, Value> {
+    let mut place = texts([
+        ("organization", Some(finding.organization)),
+        ("project", finding.project),
+        ("repository", finding.repository),
+        ("repository_id", finding.repository_id),
+        ("branch", finding.branch),
+        ("subject", finding.subject),
+    ]);
+    if let Some(number) = finding.pull_request_id {
+        place.insert("pull_request_id".to_owned(), number.into());
+    }
+    place
 }

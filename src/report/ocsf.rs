@@ -5,9 +5,9 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::facts::{Ids, evidence, filled, link, name, severity};
+use super::facts::{Ids, evidence, filled, link, name, place, severity};
 use crate::checks::{CheckRun, Finding, Findings, Severity, Status, hex, instant_text};
 use sha2::{Digest, Sha256};
 
@@ -116,26 +116,9 @@ fn resource(finding: &Finding<'_>) -> Value {
         (None, Some(_)) => "Branch",
         (None, None) => "Repository",
     };
-    let mut data = Map::new();
-    let texts = [
-        ("organization", Some(finding.organization)),
-        ("project", finding.project),
-        ("repository", finding.repository),
-        ("repository_id", finding.repository_id),
-        ("branch", finding.branch),
-        ("subject", finding.subject),
-    ];
-    for (key, text) in texts {
-        if let Some(text) = filled(text) {
-            data.insert(key.to_owned(), text.into());
-        }
-    }
-    if let Some(number) = finding.pull_request_id {
-        data.insert("pull_request_id".to_owned(), number.into());
-    }
     let uid = finding.resource();
     let name = filled(finding.subject).unwrap_or(&uid);
-    json!({ "uid": uid, "name": name, "type": kind, "data": data })
+    json!({ "uid": uid, "name": name, "type": kind, "data": place(finding) })
 }
 
 const fn severity_of(severity: Severity) -> (u8, &'static str) {

@@ -4,10 +4,10 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::facts::{Ids, evidence, filled, frameworks, link, name, severity, would_be};
+use super::facts::{Ids, evidence, frameworks, link, name, place, severity, texts, would_be};
 use super::plain::plain;
 use crate::checks::{CheckRun, Finding, Findings, Severity, Status, instant_text};
 
@@ -158,26 +158,13 @@ fn result(run: &CheckRun, ids: Ids, rule: usize, finding: &Finding<'_>) -> Value
             "justification": finding.reason,
         }]);
     }
-    let mut facts = Map::new();
-    let texts = [
+    let verdict = [
         ("status", Some(finding.status.as_str())),
         ("reason_code", Some(finding.reason_code)),
         ("flags", Some(finding.flags)),
-        ("organization", Some(finding.organization)),
-        ("project", finding.project),
-        ("repository", finding.repository),
-        ("repository_id", finding.repository_id),
-        ("branch", finding.branch),
-        ("subject", finding.subject),
     ];
-    for (key, text) in texts {
-        if let Some(text) = filled(text) {
-            facts.insert(key.to_owned(), text.into());
-        }
-    }
-    if let Some(number) = finding.pull_request_id {
-        facts.insert("pull_request_id".to_owned(), number.into());
-    }
+    let mut facts = texts(verdict);
+    facts.extend(place(finding));
     facts.insert("evidence".to_owned(), evidence(finding));
     result["properties"] = Value::Object(facts);
     result

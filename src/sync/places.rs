@@ -42,8 +42,9 @@ pub(super) async fn sign_in(run: &mut Run) -> Result<(), Error> {
         organizations::fetch(&source).await.map(Some)
     } else {
         match organizations::knock(&source).await {
-            Ok(()) if is_old(run, last) => organizations::fetch(&source).await.map(Some),
-            other => other.map(|()| None),
+            Err(error) if !error.is_unreadable() => Err(error),
+            _ if is_old(run, last) => organizations::fetch(&source).await.map(Some),
+            _ => Ok(None),
         }
     };
     let signed_in = match signed_in {

@@ -123,6 +123,9 @@ async fn of_project(
             continue;
         }
         match policies::one(&source, &project.id, *id).await {
+            Ok(shown) if shown.value.is_deleted == Some(true) => {
+                rows.extend(last.iter().map(|row| deleted(row, seen_at)));
+            }
             Ok(_) => run.warn(format!(
                 "policy {id} of `{}` answers, though the list lacks it",
                 project.name

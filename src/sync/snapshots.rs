@@ -7,8 +7,9 @@ use futures::StreamExt as _;
 
 use super::Run;
 use super::error::Error;
+use super::run::Repository;
 use super::scope::{Outcome, Scope};
-use crate::extract::{Resource, branches, pipelines, retention, users};
+use crate::extract::{self, Resource, Rows, Source, branches, pipelines, retention, users};
 use crate::lake::Complete;
 use crate::schema::Row;
 use crate::window::Window;
@@ -249,6 +250,42 @@ async fn known_retention(run: &Run, resource: Resource) -> Result<HashSet<Retent
     Ok(latest.into_values().collect())
 }
 
+/// The branches that stand in the lake: repository → names.
+type KnownBranches = HashMap<String, HashSet<String>>;
+
+async fn known_branches(run: &Run) -> Result<KnownBranches, Error> {
+    let sql = "select repository_id, name from branches where organization = $organization and deleted_at is null";
+    let mut known = KnownBranches::new();
+    run.each("branches", sql, "which branches there were", |row| {
+        known.entry(text(&row, "repository_id")).or_default().insert(text(&row, "name"));
+    })
+    .await?;
+    Ok(known)
+}
+
+/// Reads the branches of a repository. A shorter list alone shows no deletion: where one is missing that stood before, the
+/// list is read again, and gone is only what both lack.
+async fn branches_of(
+    source: &Source,
+    repository: &Repository,
+    known: &KnownBranches,
+) -> Result<Rows, extract::Error> {
+    let fetch = async || {
+        let default = repository.default_branch.as_deref();
+        branches::fetch(source, &repository.project_id, &repository.id, default).await
+    };
+    let first = fetch().await?;
+    let listed: HashSet<String> = first.rows.iter().map(|row| text(row, "name")).collect();
+    if known.get(&repository.id).is_none_or(|known| known.is_subset(&listed)) {
+        return Ok(first);
+    }
+    let mut again = fetch().await?;
+    let listed: HashSet<String> = again.rows.iter().map(|row| text(row, "name")).collect();
+    let missing = first.rows.into_iter().filter(|row| !listed.contains(&text(row, "name")));
+    again.rows.extend(missing);
+    Ok(again)
+}
+
 async fn all_branches(run: &Run) -> Result<(), Error> {
     if !run.wants(Resource::Branches) {
         return Ok(());
@@ -256,6 +293,7 @@ async fn all_branches(run: &Run) -> Result<(), Error> {
     run.begin(Resource::Branches);
     run.expect(Resource::Branches, run.repositories.len());
     let now = Window::new(run.upper, run.upper);
+    let known = known_branches(run).await?;
     let answers: Vec<_> = futures::stream::iter(&run.repositories)
         .map(async |repository| {
             let name = format!("{}/{}", run.project_name(&repository.project_id), repository.name);
@@ -264,9 +302,7 @@ async fn all_branches(run: &Run) -> Result<(), Error> {
                 return (scope, None);
             }
             let source = run.metered(&scope.meter);
-            let default = repository.default_branch.as_deref();
-            let rows =
-                branches::fetch(&source, &repository.project_id, &repository.id, default).await;
+            let rows = branches_of(&source, repository, &known).await;
             run.progress(Resource::Branches, rows.as_ref().map_or(0, |rows| rows.rows.len()), 1);
             (scope, Some(rows))
         })

@@ -6,6 +6,8 @@ use adolake::checks::{self, Queries, Status};
 use adolake::config::{Profile, Settings};
 use adolake::hint::Hint;
 use adolake::lake::Lake;
+use std::error::Error as _;
+
 use tempfile::TempDir;
 
 use crate::support::world::{self, ask, run, settings};
@@ -463,20 +465,11 @@ async fn what_a_user_gets_wrong_is_told() {
 async fn a_look_back_judges_the_lake_as_it_was_and_keeps_no_verdicts() {
     let lake = world::lake().await;
     let then = chrono::Utc::now();
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    let rejected = [
-        ("created_month", "2026-03"),
-        ("repository_id", "r1"),
-        ("pull_request_id", "1"),
-        ("thread_id", "12"),
-        ("voter_id", "ben"),
-        ("kind", "vote"),
-        ("vote", "-10"),
-        ("at", "2026-03-02T11:00:00Z"),
-        ("voter_unique_name", "ben@contoso.com"),
-        ("voter_descriptor", "aad.ben"),
-    ];
-    world::write(&lake, vec![world::row(lake.catalog(), "pull_request_votes", &rejected)]).await;
+    // A version is as old as the millisecond it was committed in.
+    while chrono::Utc::now().timestamp_millis() <= then.timestamp_millis() {
+        tokio::task::yield_now().await;
+    }
+    world::reject(&lake).await;
     let ids = ["pull_request_approved".to_owned()];
     let verdict = async |as_of| {
         let request = checks::Request { checks: &ids, as_of, ..world::request() };
@@ -491,5 +484,6 @@ async fn a_look_back_judges_the_lake_as_it_was_and_keeps_no_verdicts() {
     let queries = Queries::embedded().unwrap();
     let request = checks::Request { as_of: Some(world::at("2020-01-01")), ..world::request() };
     let error = checks::run(&lake, &queries, &settings(), &request).await.unwrap_err();
-    assert_eq!(error.to_string(), "there is nothing to check yet: the lake is empty");
+    let told = error.source().unwrap().to_string();
+    assert!(told.contains("does not reach back to 2020-01-01 00:00:00 UTC: the oldest"), "{told}");
 }

@@ -9,7 +9,7 @@ use adolake::simulator::{Options, Simulator};
 use uuid::Uuid;
 
 use crate::engines;
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Asked, Proxy};
 use crate::support::siege::{Content, Dice, End, Place, differences};
 
 /// The key that Azurite and every emulator before it has.
@@ -113,6 +113,28 @@ async fn calm(simulator: &Simulator) -> (Content, u64) {
     (place.content().await, simulator.arrived() - from)
 }
 
+/// How often what was asked of each table: lists, commits, checkpoints, files of rows, by method.
+type Counts = BTreeMap<String, BTreeMap<String, u64>>;
+
+/// Sorts requests by the table of the lake in `folder`.
+fn by_table(asked: &[Asked], folder: &str) -> Counts {
+    let mut counts = Counts::new();
+    for Asked { method, address } in asked {
+        let path = address.split(folder).nth(1).unwrap_or_default().trim_start_matches('/');
+        let table = path.split(['/', '&']).next().unwrap_or_default();
+        let kind = match path {
+            _ if address.contains("comp=list") || address.contains("list-type=2") => "list",
+            _ if path.contains("_last_checkpoint") => "last checkpoint",
+            _ if path.contains(".checkpoint.") => "checkpoint",
+            _ if path.contains("_delta_log/") => "commit",
+            _ => "rows",
+        };
+        let counts = counts.entry(table.to_owned()).or_default();
+        *counts.entry(format!("{method} {kind}")).or_default() += 1;
+    }
+    counts
+}
+
 /// Goes the whole way on a store: sync, again, check, publish, upkeep, and other engines.
 async fn whole_way(kind: Kind) {
     let Some(store) = Store::find(kind) else { return };
@@ -124,32 +146,38 @@ async fn whole_way(kind: Kind) {
     // Polars escapes addresses twice: what all engines are to read has a plain one.
     let url = store.url().replace("/a b ü", "");
     let place = store.behind(&proxy).place(&simulator, &url);
+    let folder = url.rsplit('/').next().unwrap();
     let count = |what: &str| {
-        let counted = proxy.counted();
-        let sum: u64 = counted.values().sum();
-        println!("{kind:?}: {what}: {sum} requests {counted:?}");
+        let counts = by_table(&proxy.asked(), folder);
+        let sum: u64 = counts.values().flat_map(BTreeMap::values).sum();
+        println!("{kind:?}: {what}: {sum} requests");
+        for (table, counts) in &counts {
+            let sum: u64 = counts.values().sum();
+            println!("  {table}: {sum} {counts:?}");
+        }
+        counts
     };
     assert_clean(&place.synced(&simulator).await);
     count("first sync");
     assert_same(&expected, &place.content().await, "first sync");
-    proxy.counted();
+    proxy.asked();
     assert_clean(&place.synced(&simulator).await);
     count("sync without changes");
     assert_same(&expected, &place.content().await, "second sync");
     simulator.advance(DAY);
-    proxy.counted();
+    proxy.asked();
     assert_clean(&place.synced(&simulator).await);
     count("sync of the next day");
     assert_clean(&on_disk.synced(&simulator).await);
     assert_same(&on_disk.content().await, &place.content().await, "the next day");
 
-    proxy.counted();
+    proxy.asked();
     let output = place.command(&simulator, &["check", "--fail-on", "never"]).output().await;
     assert_clean(&output.unwrap());
     count("check");
     let before = place.content().await;
     let publish = ["publish", "--format", "json"];
-    proxy.counted();
+    proxy.asked();
     assert_clean(&place.command(&simulator, &publish).output().await.unwrap());
     count("publish");
     assert_clean(&place.command(&simulator, &["maintain"]).output().await.unwrap());
@@ -159,7 +187,7 @@ async fn whole_way(kind: Kind) {
     assert!(told(&output).contains("nothing: "), "{}", told(&output));
     count("maintain, nothing to do");
     assert_same(&before, &place.content().await, "upkeep");
-    proxy.counted();
+    proxy.asked();
     let output = place.command(&simulator, &["publish"]).output().await.unwrap();
     assert!(told(&output).contains("nothing has changed"), "{}", told(&output));
     count("publish, nothing changed");
@@ -226,7 +254,7 @@ async fn siege(kind: Kind) {
     assert_clean(&disturbed.command(&simulator, &["publish"]).output().await.unwrap());
     proxy.disturb(0);
     assert!(proxy.faults() > 50, "{} faults", proxy.faults());
-    println!("{kind:?}: {} of {:?} requests went wrong", proxy.faults(), proxy.counted());
+    println!("{kind:?}: {} of {} requests went wrong", proxy.faults(), proxy.asked().len());
     assert_same(&expected, &disturbed.content().await, "a store that fails");
 }
 

@@ -76,9 +76,7 @@ pub(super) async fn run(
             }
         };
         if let Err(error) = result {
-            for (label, text) in failure::lines(&error) {
-                output.label(label, &text);
-            }
+            failure::tell(&error, output);
         }
     }
     if let Some(file) = &history

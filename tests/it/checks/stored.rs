@@ -38,23 +38,6 @@ fn steady(told: &str) -> String {
     steady
 }
 
-/// A vote that turns the approval of pull request 1 into a rejection.
-async fn reject(lake: &Lake) {
-    let vote = [
-        ("created_month", "2026-03"),
-        ("repository_id", "r1"),
-        ("pull_request_id", "1"),
-        ("thread_id", "12"),
-        ("voter_id", "ben"),
-        ("kind", "vote"),
-        ("vote", "-10"),
-        ("at", "2026-03-02T11:00:00Z"),
-        ("voter_unique_name", "ben@contoso.com"),
-        ("voter_descriptor", "aad.ben"),
-    ];
-    world::write(lake, vec![world::row(lake.catalog(), "pull_request_votes", &vote)]).await;
-}
-
 #[tokio::test]
 async fn a_stored_run_comes_out_the_same_whatever_became_of_lake_and_settings() {
     let adolake = world::installed().await;
@@ -67,7 +50,7 @@ async fn a_stored_run_comes_out_the_same_whatever_became_of_lake_and_settings() 
     let own =
         report(&adolake, &["own", "--queries", "mine", "--set", "floor=3", "--profile", "strict"]);
     let narrow = report(&adolake, &["--since", "2026-03-03"]);
-    reject(&world::open(&adolake)).await;
+    world::reject(&world::open(&adolake)).await;
     std::fs::remove_dir_all(adolake.path().join("mine")).unwrap();
     let config = adolake.read("adolake.toml");
     adolake.write("adolake.toml", &format!("{config}\n[defaults]\nemergency-label = \"\"\n"));
@@ -190,7 +173,7 @@ async fn verdicts_that_flip_are_listed_and_nothing_is_stored() {
     let same = adolake.run(&["check", ONE, "--diff", "latest"]);
     assert_eq!(same.code, Some(0), "{}", same.told());
     insta::assert_snapshot!("no_difference", steady(&same.told()));
-    reject(&world::open(&adolake)).await;
+    world::reject(&world::open(&adolake)).await;
     let config = adolake.read("adolake.toml").replace("2026-01-01", "2026-03-03");
     adolake.write("adolake.toml", &format!("{config}\n[defaults]\nemergency-label = \"\"\n"));
     let ended = adolake.run(&[
@@ -275,7 +258,7 @@ async fn a_past_day_gives_the_same_bytes_however_often_it_is_asked() {
         ended.stdout.split_once("\"findings\": [").unwrap().1.to_owned()
     };
     let first = findings();
-    reject(&world::open(&adolake)).await;
+    world::reject(&world::open(&adolake)).await;
     report(&adolake, &[]);
     assert_eq!(findings(), first);
     let stored = report(&adolake, &["--as-of", &as_of]);

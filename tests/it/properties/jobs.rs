@@ -127,7 +127,10 @@ impl History {
             return answer("fail", "NOT_RUN", &flags);
         };
         let pool = accepted.into_iter().filter(|run| run.built == built);
-        let chosen = pool.max_by_key(|run| (self.ended(run), run.id)).unwrap();
+        // The last run that finished in time; one that goes on is as old as what it has proven so far.
+        let finished = |run: &Run| run.finished.filter(|at| *at <= self.merged);
+        let order = |run: &&Run| (finished(run).or(self.ended(run)), self.ended(run), run.id);
+        let chosen = pool.max_by_key(order).unwrap();
         if !chosen.is_of_pull_request {
             flags.insert("NON_PR_RUN");
         }

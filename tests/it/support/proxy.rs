@@ -1,6 +1,5 @@
 //! A proxy before an object store that counts requests and lets some of them go wrong.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,6 +35,15 @@ enum Fault {
     CutWithin,
 }
 
+/// A request that arrived.
+#[derive(Debug)]
+pub struct Asked {
+    /// Method.
+    pub method: String,
+    /// Path and query, without escapes.
+    pub address: String,
+}
+
 /// A proxy under way.
 pub struct Proxy {
     /// Address, without a slash at its end.
@@ -46,7 +54,7 @@ pub struct Proxy {
 struct Shared {
     target: String,
     client: reqwest::Client,
-    counts: Mutex<BTreeMap<String, u64>>,
+    asked: Mutex<Vec<Asked>>,
     arrived: AtomicU64,
     /// One in so many goes wrong; 0 = none.
     every: AtomicU64,
@@ -64,7 +72,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             target: origin.to_owned(),
             client: reqwest::Client::new(),
-            counts: Mutex::default(),
+            asked: Mutex::default(),
             arrived: AtomicU64::default(),
             every: AtomicU64::default(),
             faults: AtomicU64::default(),
@@ -86,15 +94,17 @@ impl Proxy {
         self.shared.faults.load(Ordering::SeqCst)
     }
 
-    /// Returns the requests that arrived since this was asked last, by method.
-    pub fn counted(&self) -> BTreeMap<String, u64> {
-        std::mem::take(&mut self.shared.counts.lock().unwrap())
+    /// Returns the requests that arrived since this was asked last.
+    pub fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.shared.asked.lock().unwrap())
     }
 }
 
 async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    *shared.counts.lock().unwrap().entry(parts.method.to_string()).or_default() += 1;
+    let address = parts.uri.to_string();
+    let address = percent_encoding::percent_decode_str(&address).decode_utf8_lossy().into_owned();
+    shared.asked.lock().unwrap().push(Asked { method: parts.method.to_string(), address });
     let number = shared.arrived.fetch_add(1, Ordering::SeqCst);
     let every = shared.every.load(Ordering::SeqCst);
     let fault = (every > 0 && number % every == every - 1).then(|| {

@@ -205,3 +205,20 @@ pub async fn ask(lake: &Lake, sql: &str) -> Vec<String> {
     }
     lines
 }
+
+/// A vote that turns the approval of pull request 1 into a rejection.
+pub async fn reject(lake: &Lake) {
+    let vote = [
+        ("created_month", "2026-03"),
+        ("repository_id", "r1"),
+        ("pull_request_id", "1"),
+        ("thread_id", "12"),
+        ("voter_id", "ben"),
+        ("kind", "vote"),
+        ("vote", "-10"),
+        ("at", "2026-03-02T11:00:00Z"),
+        ("voter_unique_name", "ben@contoso.com"),
+        ("voter_descriptor", "aad.ben"),
+    ];
+    write(lake, vec![row(lake.catalog(), "pull_request_votes", &vote)]).await;
+}
