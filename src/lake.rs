@@ -15,6 +15,7 @@ mod error;
 mod evolve;
 mod file;
 mod history;
+mod kept;
 mod keys;
 mod local;
 mod log;

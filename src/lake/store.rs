@@ -15,6 +15,7 @@ use object_store::{ObjectStore, ObjectStoreScheme};
 use url::Url;
 
 use super::error::Error;
+use super::kept::KeptFiles;
 use super::local::SortedFiles;
 
 /// The address under which the engines below know the lake, wherever it stands: its paths need no escapes.
@@ -92,7 +93,7 @@ impl Store {
                 )));
             }
         };
-        Ok(Self { root: Arc::new(PrefixStore::new(root, base)), url })
+        Ok(Self { root: Arc::new(KeptFiles::new(PrefixStore::new(root, base))), url })
     }
 
     fn local(path: &FilePath, address: &str) -> Result<Self, Error> {
