@@ -130,7 +130,7 @@ pub async fn sync(input: Input, options: &Options) -> Result<Report, Error> {
             source: Box::new(source),
         })?;
         let mut run = Run::start(input, options, Arc::clone(&standing)).await?;
-        run.read_all().await?;
+        run.complete().await?;
         Ok(run.report())
     };
     tokio::select! {

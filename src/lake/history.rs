@@ -5,40 +5,38 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use deltalake::kernel::Action;
-use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 
 use super::error::Error;
 use super::file::object_path;
 use super::log::{Log, Snapshot};
 
+/// What a look at the folder of a log shows.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    /// Versions whose commits are there, oldest first.
+    pub(crate) versions: Vec<u64>,
+    pub(crate) has_checkpoint: bool,
+}
+
 impl Log {
-    /// Returns the versions whose commits are kept, oldest first.
-    pub(crate) async fn kept_versions(&self) -> Result<Vec<u64>, Error> {
-        let mut versions: Vec<u64> = self.log_files().try_collect().await?;
-        versions.sort_unstable();
-        Ok(versions)
-    }
-
-    /// Returns whether there is a log with at least one commit.
-    pub(crate) async fn exists(&self) -> Result<bool, Error> {
-        Ok(self.log_files().try_next().await?.is_some())
-    }
-
-    /// Lists the commits, as versions.
-    fn log_files(&self) -> BoxStream<'_, Result<u64, Error>> {
-        let files = self.place.store.list(Some(&object_store::path::Path::from("_delta_log")));
-        let versions = files.filter_map(move |file| async move {
-            match file {
-                Ok(file) => {
-                    let name = file.location.filename()?.strip_suffix(".json")?;
-                    (name.len() == 20).then(|| name.parse().ok()).flatten().map(Ok)
-                }
-                Err(object_store::Error::NotFound { .. }) => None,
-                Err(source) => Some(Err(Error::storage("read", self.place.name.clone(), source))),
-            }
-        });
-        versions.boxed()
+    /// Lists the commits that are kept.
+    pub(crate) async fn listed(&self) -> Result<Listed, Error> {
+        let mut files = self.place.store.list(Some(&object_store::path::Path::from("_delta_log")));
+        let mut listed = Listed::default();
+        loop {
+            let file = match files.try_next().await {
+                Ok(Some(file)) => file,
+                Ok(None) | Err(object_store::Error::NotFound { .. }) => break,
+                Err(source) => return Err(Error::storage("read", self.place.name.clone(), source)),
+            };
+            let Some(name) = file.location.filename() else { continue };
+            listed.has_checkpoint |= name.contains(".checkpoint.");
+            let version = name.strip_suffix(".json").filter(|version| version.len() == 20);
+            listed.versions.extend(version.and_then(|version| version.parse::<u64>().ok()));
+        }
+        listed.versions.sort_unstable();
+        Ok(listed)
     }
 
     /// Returns `commitInfo.timestamp` of a version, milliseconds.
@@ -105,7 +103,7 @@ pub(crate) enum Found {
 
 /// Finds the newest version written at or before an instant; commits carry times that never run backwards.
 pub(crate) async fn version_at(log: &Arc<Log>, at: DateTime<Utc>) -> Result<Found, Error> {
-    let kept = log.kept_versions().await?;
+    let kept = log.listed().await?.versions;
     let Some(&first) = kept.first() else { return Ok(Found::Younger { since: None }) };
     let at = at.timestamp_millis();
     let (mut low, mut high) = (0, kept.len());

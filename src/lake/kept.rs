@@ -63,11 +63,14 @@ pub(crate) struct KeptFiles {
 struct Kept {
     files: HashMap<Path, (ObjectMeta, Bytes)>,
     bytes: HashMap<Kind, u64>,
+    /// Files on their way: who wants the same waits for it.
+    coming: HashMap<Path, Arc<tokio::sync::Mutex<()>>>,
 }
 
 impl Kept {
     fn insert(&mut self, kind: Kind, meta: ObjectMeta, bytes: Bytes) {
         let taken = self.bytes.entry(kind).or_default();
+        self.coming.remove(&meta.location);
         if meta.size <= kind.most_of_one() && *taken + meta.size <= Kind::MOST {
             *taken += meta.size;
             if let Some((before, _)) = self.files.insert(meta.location.clone(), (meta, bytes)) {
@@ -100,6 +103,11 @@ impl KeptFiles {
     fn find(&self, path: &Path) -> Option<(ObjectMeta, Bytes)> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.files.get(path).cloned()
+    }
+
+    fn coming(&self, path: &Path) -> Arc<tokio::sync::Mutex<()>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(kept.coming.entry(path.clone()).or_default())
     }
 
     fn keep(&self, kind: Kind, meta: ObjectMeta, bytes: Bytes) {
@@ -172,10 +180,17 @@ impl ObjectStore for KeptFiles {
         if let Some((meta, bytes)) = self.find(location) {
             return answer(meta, &bytes, &options);
         }
-        let asked = match kind {
-            Kind::Log => GetOptions::default(),
-            Kind::Rows => options.clone(),
+        let (asked, coming) = match kind {
+            Kind::Log => (GetOptions::default(), Some(self.coming(location))),
+            Kind::Rows => (options.clone(), None),
         };
+        let _first = match &coming {
+            Some(coming) => Some(coming.lock().await),
+            None => None,
+        };
+        if let Some((meta, bytes)) = self.find(location) {
+            return answer(meta, &bytes, &options);
+        }
         let found = self.inner.get_opts(location, asked).await?;
         if found.meta.size > kind.most_of_one() {
             return match (kind, &options.range) {
@@ -186,7 +201,8 @@ impl ObjectStore for KeptFiles {
         if found.range != (0..found.meta.size) {
             return Ok(found);
         }
-        let meta = found.meta.clone();
+        // A store with a prefix names files as the store below it does.
+        let meta = ObjectMeta { location: location.clone(), ..found.meta.clone() };
         let bytes = found.bytes().await?;
         self.keep(kind, meta.clone(), bytes.clone());
         answer(meta, &bytes, &options)
@@ -197,12 +213,14 @@ impl ObjectStore for KeptFiles {
         location: &Path,
         ranges: &[std::ops::Range<u64>],
     ) -> Result<Vec<Bytes>> {
-        let is_whole = match Kind::of(location) {
-            Some(Kind::Log) => true,
-            Some(Kind::Rows) => self.find(location).is_some(),
-            None => false,
+        let may_be_kept = match (Kind::of(location), ranges) {
+            (Some(Kind::Log), _) => true,
+            // Who looks for the footer of a small file asks for all of it.
+            (Some(Kind::Rows), [range]) if range.start == 0 => true,
+            (Some(Kind::Rows), _) => self.find(location).is_some(),
+            (None, _) => false,
         };
-        if !is_whole {
+        if !may_be_kept {
             return self.inner.get_ranges(location, ranges).await;
         }
         let mut parts = Vec::with_capacity(ranges.len());
@@ -255,6 +273,7 @@ impl ObjectStore for KeptFiles {
 mod tests {
     use object_store::ObjectStoreExt as _;
     use object_store::memory::InMemory;
+    use object_store::prefix::PrefixStore;
 
     use super::*;
 
@@ -280,14 +299,15 @@ mod tests {
         inner.put(&rows, "0123456789".into()).await.unwrap();
         assert_eq!(store.get_range(&rows, 2..5).await.unwrap(), "234");
         assert!(store.find(&rows).is_none(), "a part tells nothing of the rest");
-        assert_eq!(store.get_range(&rows, 0..10).await.unwrap(), "0123456789");
+        assert_eq!(store.get_ranges(&rows, &[0..10]).await.unwrap(), ["0123456789"]);
         inner.delete(&rows).await.unwrap();
         assert_eq!(store.get_ranges(&rows, &[1..2, 4..6]).await.unwrap(), ["1", "45"]);
     }
 
     #[tokio::test]
     async fn a_commit_is_fetched_once_and_answers_for_its_parts() {
-        let inner = Arc::new(InMemory::new());
+        let below = Arc::new(InMemory::new());
+        let inner = Arc::new(PrefixStore::new(Arc::clone(&below), "data"));
         let store = KeptFiles::new(Arc::clone(&inner));
         let commit = log("00000000000000000000.json");
         assert!(store.get(&commit).await.is_err(), "what is missing may come");

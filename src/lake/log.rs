@@ -1,11 +1,12 @@
 //! The log of one table: which files are live at a version, and how a new version comes about.
 //!
-//! The first look goes through delta-rs (checkpoints, replay); from then on each commit, our own or another's, is
-//! applied to the snapshot in memory, so that a write costs one look for a newer commit and one conditional put.
+//! The first look goes through delta-rs where there is a checkpoint; a short log is replayed here, which costs an object
+//! store one request for each commit. From then on each commit, our own or another's, is applied to the snapshot in
+//! memory, so that a write costs one look for a newer commit and one conditional put.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -16,6 +17,7 @@ use deltalake::logstore::{
 };
 use deltalake::{DeltaTable, DeltaTableError};
 use futures::TryStreamExt as _;
+use futures::future::try_join_all;
 use parquet::errors::ParquetError;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
@@ -23,12 +25,16 @@ use uuid::Uuid;
 use super::error::{Error, io_kind};
 use super::evolve::{self, Fit};
 use super::file::DataFile;
+use super::history::Listed;
 use super::keys::KeyCache;
 use super::store::Place;
 use crate::schema::Table;
 
 /// After so many commits the log gets a checkpoint.
 pub(crate) const CHECKPOINT_INTERVAL: u64 = 10;
+
+/// A log without a checkpoint that has fewer commits is replayed here.
+const SHORT_LOG: u64 = 2 * CHECKPOINT_INTERVAL;
 
 /// How often a commit is put whose answer was lost on its way, and how much longer the pause is each time.
 const COMMIT_ATTEMPTS: u32 = 6;
@@ -65,9 +71,11 @@ pub(crate) struct Log {
 
 #[derive(Debug)]
 struct Known {
-    /// The table as delta-rs last loaded it; a version at or before `now`.
-    base: DeltaTable,
+    /// The table as delta-rs last loaded it, a version at or before `now`; none where its log was replayed as a whole.
+    base: Option<DeltaTable>,
     now: Arc<Snapshot>,
+    /// When it was last seen that there is no newer version.
+    seen: Instant,
 }
 
 /// What came of an attempt to commit.
@@ -127,14 +135,24 @@ impl Log {
 
     /// Returns the newest version, or none where there is no table.
     pub(crate) async fn latest(&self) -> Result<Option<Arc<Snapshot>>, Error> {
+        self.within(Duration::ZERO).await
+    }
+
+    /// Returns the newest version, or one that was the newest not longer ago than `age`.
+    pub(crate) async fn within(&self, age: Duration) -> Result<Option<Arc<Snapshot>>, Error> {
         let mut known = self.known.lock().await;
-        if known.is_none() {
+        let Some(known) = known.as_mut() else {
             *known = self.load(None).await?;
-        }
-        let Some(known) = known.as_mut() else { return Ok(None) };
-        while let Some(actions) = self.read_commit(known.now.version + 1).await? {
-            let now = self.apply(&known.now, &actions)?;
-            known.now = Arc::new(now);
+            return Ok(known.as_ref().map(|known| Arc::clone(&known.now)));
+        };
+        let now = Instant::now();
+        if now.duration_since(known.seen) > age {
+            let mut next = known.now.version + 1;
+            while let Some(actions) = self.read_commit(next).await? {
+                known.now = Arc::new(self.apply(&known.now, next, &actions)?);
+                next += 1;
+            }
+            known.seen = now;
         }
         Ok(Some(Arc::clone(&known.now)))
     }
@@ -161,14 +179,14 @@ impl Log {
     pub(crate) async fn with_removed(
         &self,
     ) -> Result<Option<(Arc<Snapshot>, Vec<Removed>)>, Error> {
-        let Some(Known { base, now }) = self.load(None).await? else { return Ok(None) };
+        let Some((base, now)) = self.load_base(None).await? else { return Ok(None) };
         let state = base.snapshot().map_err(|error| self.unreadable(error))?;
         let removed = state.all_tombstones(&*self.log_store).map_ok(|tombstone| Removed {
             path: tombstone.path().into_owned(),
             at_ms: tombstone.deletion_timestamp(),
         });
         let removed = removed.try_collect().await.map_err(|error| self.unreadable(error))?;
-        Ok(Some((now, removed)))
+        Ok(Some((Arc::new(now), removed)))
     }
 
     /// Returns the name under which commits for an organization take turns.
@@ -180,9 +198,66 @@ impl Log {
     }
 
     async fn load(&self, version: Option<u64>) -> Result<Option<Known>, Error> {
-        if !self.exists().await? {
+        let seen = Instant::now();
+        let listed = self.listed().await?;
+        if listed.versions.is_empty() {
             return Ok(None);
         }
+        if let Some(now) = self.replay(&listed, version).await? {
+            return Ok(Some(Known { base: None, now: Arc::new(now), seen }));
+        }
+        let loaded = self.load_base(version).await?;
+        Ok(loaded.map(|(base, now)| Known { base: Some(base), now: Arc::new(now), seen }))
+    }
+
+    /// Applies a short log from its beginning on; none where it is not short, or does not begin as a table does.
+    async fn replay(
+        &self,
+        listed: &Listed,
+        version: Option<u64>,
+    ) -> Result<Option<Snapshot>, Error> {
+        let last = version.unwrap_or(listed.versions.len() as u64 - 1);
+        let is_whole = (0..).zip(&listed.versions).all(|(expected, &found)| expected == found);
+        if listed.has_checkpoint || !is_whole || last >= SHORT_LOG {
+            return Ok(None);
+        }
+        let commits = try_join_all((0..=last).map(|version| self.read_commit(version))).await?;
+        let Some(commits) = commits.into_iter().collect::<Option<Vec<_>>>() else {
+            return Ok(None);
+        };
+        let Some(mut now) = self.beginning(&commits[0])? else { return Ok(None) };
+        for (version, actions) in (0..).zip(&commits) {
+            now = self.apply(&now, version, actions)?;
+        }
+        Ok(Some(now))
+    }
+
+    /// Returns the table before its first commit, as that describes it; none where it does not.
+    fn beginning(&self, actions: &[Action]) -> Result<Option<Snapshot>, Error> {
+        let protocol = actions.iter().find_map(|action| match action {
+            Action::Protocol(protocol) => Some(protocol),
+            _ => None,
+        });
+        let metadata = actions.iter().find_map(|action| match action {
+            Action::Metadata(metadata) => Some(metadata),
+            _ => None,
+        });
+        let Some((protocol, metadata)) = protocol.zip(metadata) else { return Ok(None) };
+        Ok(Some(Snapshot {
+            version: 0,
+            fit: self.compare(protocol, metadata)?,
+            metadata: Arc::new(metadata.clone()),
+            files: BTreeMap::new(),
+            fences: HashMap::new(),
+            timestamp: 0,
+        }))
+    }
+
+    /// Reads the table through delta-rs.
+    async fn load_base(
+        &self,
+        version: Option<u64>,
+    ) -> Result<Option<(DeltaTable, Snapshot)>, Error> {
         let mut base = DeltaTable::new(Arc::clone(&self.log_store));
         let loaded = match version {
             Some(version) => base.load_version(version).await,
@@ -215,7 +290,7 @@ impl Log {
         let version = state.version();
         let metadata = Arc::new(metadata.clone());
         let now = Snapshot { version, metadata, fit, files, fences: HashMap::new(), timestamp: 0 };
-        Ok(Some(Known { base, now: Arc::new(now) }))
+        Ok(Some((base, now)))
     }
 
     /// Reads a commit; none where there is no such version yet.
@@ -229,8 +304,13 @@ impl Log {
         }
     }
 
-    fn apply(&self, before: &Snapshot, actions: &[Action]) -> Result<Snapshot, Error> {
-        let mut after = Snapshot { version: before.version + 1, ..before.clone() };
+    fn apply(
+        &self,
+        before: &Snapshot,
+        version: u64,
+        actions: &[Action],
+    ) -> Result<Snapshot, Error> {
+        let mut after = Snapshot { version, ..before.clone() };
         let protocol = actions.iter().find_map(|action| match action {
             Action::Protocol(protocol) => Some(protocol.clone()),
             _ => None,
@@ -278,10 +358,12 @@ impl Log {
         if let Some(version) = snapshot.fences.get(app_id) {
             return Ok(*version);
         }
-        // No commit after the base set it, so the base knows.
+        // No commit after the base set it, so the base knows; without a base, none set it.
         let known = self.known.lock().await;
-        let Some(known) = known.as_ref() else { return Ok(0) };
-        let state = known.base.snapshot().map_err(|error| self.unreadable(error))?;
+        let Some(base) = known.as_ref().and_then(|known| known.base.as_ref()) else {
+            return Ok(0);
+        };
+        let state = base.snapshot().map_err(|error| self.unreadable(error))?;
         let version = state.transaction_version(&self.log_store, app_id).await;
         version.map(|version| version.unwrap_or(0)).map_err(|error| self.unreadable(error))
     }
@@ -347,8 +429,9 @@ impl Log {
         let mut known = self.known.lock().await;
         let applied = match known.as_mut() {
             Some(known) if known.now.version + 1 == version => {
-                self.apply(&known.now, actions).map(|now| {
+                self.apply(&known.now, version, actions).map(|now| {
                     known.now = Arc::new(now);
+                    known.seen = Instant::now();
                 })
             }
             // Another task has seen the commit already.
@@ -360,7 +443,7 @@ impl Log {
         }
         if (version + 1).is_multiple_of(CHECKPOINT_INTERVAL)
             && let Some(known) = known.as_mut()
-            && let Err(error) = self.checkpoint(&mut known.base, version).await
+            && let Err(error) = self.checkpoint(known, version).await
         {
             tracing::warn!(table = self.table.name, version, %error, "no checkpoint was written");
         }
@@ -374,9 +457,12 @@ impl Log {
         written.map_err(|error| self.unreadable(error))
     }
 
-    async fn checkpoint(&self, base: &mut DeltaTable, version: u64) -> Result<(), DeltaTableError> {
-        if base.version().is_none_or(|known| known < version) {
-            base.update_incremental(Some(version)).await?;
+    async fn checkpoint(&self, known: &mut Known, version: u64) -> Result<(), DeltaTableError> {
+        let base = known.base.get_or_insert_with(|| DeltaTable::new(Arc::clone(&self.log_store)));
+        match base.version() {
+            None => base.load_version(version).await?,
+            Some(before) if before < version => base.update_incremental(Some(version)).await?,
+            Some(_) => {}
         }
         deltalake::checkpoints::create_checkpoint(base, None).await
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use datafusion::error::DataFusionError;
@@ -26,6 +27,12 @@ const FIRST: [&[&str]; 4] = [
     &["organizations", "projects", "repositories"],
 ];
 
+/// How old what a session for one query knows of a log may be.
+const RECENT: Duration = Duration::from_secs(5);
+
+/// Bytes from the end of a file that are fetched to find its footer: small files are fetched whole.
+const FOOTER_BYTES: usize = 512 << 10;
+
 /// All tables of the catalog at pinned versions.
 #[derive(Clone)]
 pub struct Session {
@@ -47,16 +54,17 @@ impl Lake {
     /// # Errors
     /// Fails when a table cannot be read, or is not one of this adolake.
     pub async fn session(&self) -> Result<Session, Error> {
-        self.open_session(self.pin(|_| true).await?)
+        self.open_session(self.pin(|_| true, Duration::ZERO).await?)
     }
 
     /// Opens a session as [`Lake::session`] does, for one query: of the tables that its text does not name nothing is
-    /// asked, and they are missing. On an object store every table costs a request.
+    /// asked, and they are missing. What other processes committed within the last seconds may be missing, too: on an
+    /// object store every look costs a request. Whoever writes looks again.
     ///
     /// # Errors
     /// As [`Lake::session`].
     pub async fn session_for(&self, query: &str) -> Result<Session, Error> {
-        self.open_session(self.pin(|table| query.contains(table)).await?)
+        self.open_session(self.pin(|table| query.contains(table), RECENT).await?)
     }
 
     /// Fails where a table is not one of this adolake; whatever else is wrong with one shows when it is used.
@@ -82,16 +90,17 @@ impl Lake {
     async fn pin(
         &self,
         is_wanted: impl Fn(&str) -> bool,
+        age: Duration,
     ) -> Result<Vec<(&Arc<Log>, Option<Arc<Snapshot>>)>, Error> {
         let mut pinned = Vec::with_capacity(self.logs.len());
         for group in FIRST {
             let logs = group.iter().filter(|name| is_wanted(name));
             let logs = logs.filter_map(|name| self.logs.get(*name));
-            pinned.extend(try_join_all(logs.map(pin)).await?);
+            pinned.extend(try_join_all(logs.map(|log| pin(log, age))).await?);
         }
         let is_rest = |name: &str| !FIRST.iter().any(|group| group.contains(&name));
         let rest = self.logs.iter().filter(|(name, _)| is_rest(name) && is_wanted(name));
-        pinned.extend(try_join_all(rest.map(|(_, log)| pin(log))).await?);
+        pinned.extend(try_join_all(rest.map(|(_, log)| pin(log, age))).await?);
         Ok(pinned)
     }
 
@@ -189,6 +198,7 @@ impl Lake {
         options.sql_parser.map_string_types_to_utf8view = false;
         options.execution.time_zone = Some("UTC".into());
         options.execution.parquet.pushdown_filters = true;
+        options.execution.parquet.metadata_size_hint = Some(FOOTER_BYTES);
         options.execution.parquet.reorder_filters = true;
         let ctx = SessionContext::new_with_config_rt(config, self.runtime().map_err(failed)?);
         let mut versions = BTreeMap::new();
@@ -218,6 +228,6 @@ impl Lake {
     }
 }
 
-async fn pin(log: &Arc<Log>) -> Result<(&Arc<Log>, Option<Arc<Snapshot>>), Error> {
-    Ok((log, log.latest().await?))
+async fn pin(log: &Arc<Log>, age: Duration) -> Result<(&Arc<Log>, Option<Arc<Snapshot>>), Error> {
+    Ok((log, log.within(age).await?))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -20,6 +20,9 @@ use crate::lake::state::Progress;
 use crate::lake::{Change, Complete};
 use crate::schema::Row;
 use crate::window::Window;
+
+/// How long the end of a scope may wait to be written.
+const UNWRITTEN_FOR: Duration = Duration::from_secs(2);
 
 /// A project that is read.
 #[derive(Debug, Clone)]
@@ -80,6 +83,9 @@ pub(super) struct Run {
 #[derive(Default)]
 struct Done {
     rows: Vec<Row>,
+    /// Those that are still to be written, and since when.
+    unwritten: Vec<Row>,
+    unwritten_since: Option<Instant>,
     /// What tells the rows apart.
     taken: BTreeSet<(Resource, String, DateTime<Utc>)>,
     changed: BTreeMap<String, u64>,
@@ -155,7 +161,7 @@ impl Run {
     }
 
     /// Reads everything that was asked for.
-    pub async fn read_all(&mut self) -> Result<(), Error> {
+    async fn read_all(&mut self) -> Result<(), Error> {
         snapshots::read(self).await?;
         super::details::load_known(self).await?;
         super::runs::read(self).await?;
@@ -176,6 +182,13 @@ impl Run {
         // That nothing was missing is worth a row too: it was looked for.
         ended.extend(self.details.finish(!self.wants(Resource::PullRequestDetails)));
         self.record(ended).await
+    }
+
+    /// Reads everything, and writes how it ended even where something failed.
+    pub async fn complete(&mut self) -> Result<(), Error> {
+        let read = self.read_all().await;
+        let recorded = self.write_records().await;
+        read.and(recorded)
     }
 
     /// Returns what was done.
@@ -303,7 +316,8 @@ impl Run {
         self.done().changed.contains_key(table)
     }
 
-    /// Writes how scopes ended; to be called after their rows are written.
+    /// Takes down how scopes ended; to be called after their rows are written. It is written soon, many at a time: what a
+    /// stop loses of it is read again.
     pub async fn record(&self, scopes: Vec<(Scope, Outcome)>) -> Result<(), Error> {
         let Some(table) = self.input.lake.catalog().table("sync_runs") else { return Ok(()) };
         let times = (self.started_at, self.now());
@@ -321,9 +335,24 @@ impl Run {
             }
             rows.push(scope.row(table, self.organization(), &self.run_id, times, &outcome));
         }
-        self.write("sync_runs", rows.clone(), Vec::new(), times.1).await?;
-        self.done().rows.extend(rows);
-        Ok(())
+        let is_due = {
+            let mut done = self.done();
+            done.rows.extend(rows.iter().cloned());
+            done.unwritten.extend(rows);
+            let since = *done.unwritten_since.get_or_insert_with(Instant::now);
+            since.elapsed() >= UNWRITTEN_FOR
+        };
+        if is_due { self.write_records().await } else { Ok(()) }
+    }
+
+    /// Writes what was taken down and is not written yet.
+    pub async fn write_records(&self) -> Result<(), Error> {
+        let rows = {
+            let mut done = self.done();
+            done.unwritten_since = None;
+            std::mem::take(&mut done.unwritten)
+        };
+        self.write("sync_runs", rows, Vec::new(), self.now()).await.map(drop)
     }
 
     /// Sorts out a result: what may not be read becomes an outcome, a refused token ends the run.
