@@ -40,6 +40,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 
 pub use self::change::{Change, Complete, Written};
 pub use self::error::Error;
+pub(crate) use self::error::of_file;
 pub use self::maintain::{Care, Upkeep};
 pub use self::partitions::Partition;
 pub use self::probe::Proof;

@@ -165,10 +165,7 @@ pub async fn publish(lake: &Lake, session: &Session, place: &Place) -> Result<Re
 
 /// Finds what is to be published, in the order in which it is put.
 async fn sources(lake: &Lake, session: &Session) -> Result<Vec<Source>, Error> {
-    let failed = |table: &str| {
-        let table = table.to_owned();
-        move |source| Error::Rows { table, source: Box::new(source) }
-    };
+    let failed = Error::rows;
     let partitions = lake.partitions(session).await?;
     let mut sources = Vec::with_capacity(partitions.len() + 1);
     for (name, partitions) in &partitions {
@@ -250,14 +247,14 @@ async fn refresh(
     {
         return Ok((entry.clone(), false));
     }
-    let failed = |error| Error::Rows { table: source.name.clone(), source: Box::new(error) };
+    let failed = Error::rows(&source.name);
     let mut rows = source.rows.clone();
     for (column, value) in &partition.values {
-        rows = rows.filter(col(column).eq(lit(value.as_str()))).map_err(failed)?;
+        rows = rows.filter(col(column).eq(lit(value.as_str()))).map_err(&failed)?;
     }
     let order: Vec<SortExpr> =
         source.order.iter().map(|column| col(column).sort(true, true)).collect();
-    let rows = rows.sort(order).map_err(failed)?;
+    let rows = rows.sort(order).map_err(&failed)?;
     let names: Vec<String> = partition.values.iter().map(|(name, _)| name.clone()).collect();
     let schema = file_schema(rows.schema().as_arrow(), &names);
     let mut built = build(&source.name, path, rows, &schema).await?;

@@ -233,6 +233,9 @@ impl Error {
 
     /// Wraps an error of the query engine, with the line that its diagnostic or its parser names.
     pub(crate) fn query(file: &str, source: DataFusionError) -> Self {
+        if let Some(source) = crate::lake::of_file(&source) {
+            return Self::Lake { doing: "read what a check needs", source: Box::new(source) };
+        }
         let (message, meant) = told(&source);
         let place = match line_of(&source) {
             Some(line) => format!("{file}:{line}"),

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
+use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 
 use crate::hint::Hint;
@@ -151,6 +152,14 @@ pub enum Error {
         /// How often it was tried.
         attempts: u32,
     },
+    /// A query came upon a file that it could not read.
+    #[error("cannot read a file of the lake: {problem}")]
+    Unreadable {
+        /// What the reader says, with the name of the file where it knows it.
+        problem: String,
+        /// Whether the store failed, so that it may work later.
+        may_pass: bool,
+    },
     /// The past that was asked for is gone.
     #[error("the lake does not reach back to {at}: the oldest state kept is of {oldest}")]
     TooOld {
@@ -173,7 +182,7 @@ pub enum Error {
         /// What was tried.
         doing: String,
         /// Why.
-        source: Box<datafusion::error::DataFusionError>,
+        source: Box<DataFusionError>,
     },
 }
 
@@ -231,6 +240,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Contention { .. } => true,
+            Self::Unreadable { may_pass, .. } => *may_pass,
             Self::Log { source, .. } => is_of_store(source),
             Self::Storage { source, .. } => !matches!(
                 source,
@@ -259,6 +269,28 @@ impl Error {
             | Self::Query { .. } => false,
         }
     }
+}
+
+/// Finds out whether a query failed because it could not read a file, which is no fault of the query.
+pub(crate) fn of_file(error: &DataFusionError) -> Option<Error> {
+    let root = error.find_root();
+    if !matches!(root, DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_)) {
+        return None;
+    }
+    let mut may_pass = false;
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(root);
+    while let Some(error) = next {
+        may_pass |= error.downcast_ref::<object_store::Error>().is_some_and(|error| {
+            matches!(error, object_store::Error::Generic { store, .. } if *store != "LocalFileSystem")
+        });
+        next = error.source();
+    }
+    let text = root.strip_backtrace();
+    let mut problem = text.as_str();
+    while let Some((_, rest)) = problem.split_once("Parquet error: ") {
+        problem = rest;
+    }
+    Some(Error::Unreadable { problem: problem.to_owned(), may_pass })
 }
 
 /// Tells whether the log could not be read because the store failed. The reader of the log keeps that cause to itself,
@@ -334,7 +366,10 @@ impl Hint for Error {
             Self::VersionGone { .. } => {
                 "`lake.keep-versions` sets how far back the lake reaches".into()
             }
-            Self::Log { .. } | Self::File { .. } => {
+            Self::Unreadable { may_pass: true, .. } => {
+                "check that the storage can be reached, and try again".into()
+            }
+            Self::Log { .. } | Self::File { .. } | Self::Unreadable { .. } => {
                 "if files of the lake were deleted or changed by hand, restore them; else try again".into()
             }
             Self::Misuse { .. } | Self::Query { .. } => return Vec::new(),

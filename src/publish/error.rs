@@ -52,6 +52,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Wraps an error of the query engine: of a file that cannot be read, or of the rows.
+    pub(crate) fn rows(table: &str) -> impl Fn(DataFusionError) -> Self {
+        let table = table.to_owned();
+        move |source| match lake::of_file(&source) {
+            Some(error) => Self::Lake(error),
+            None => Self::Rows { table: table.clone(), source: Box::new(source) },
+        }
+    }
+
     /// Returns whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {

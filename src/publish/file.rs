@@ -8,7 +8,6 @@ use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::dataframe::DataFrame;
-use datafusion::error::DataFusionError;
 use futures::TryStreamExt as _;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -51,16 +50,15 @@ pub(super) async fn build(
     rows: DataFrame,
     schema: &SchemaRef,
 ) -> Result<Built, Error> {
-    let unread =
-        |source: DataFusionError| Error::Rows { table: table.to_owned(), source: Box::new(source) };
+    let unread = Error::rows(table);
     let failed = |source: ParquetError| Error::File { file: path.to_owned(), source };
     let file = tempfile::tempfile().map_err(|error| failed(error.into()))?;
     let hashing = Hashing { file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };
     let mut writer =
         ArrowWriter::try_new(hashing, Arc::clone(schema), Some(properties())).map_err(failed)?;
     let mut count = 0;
-    let mut batches = rows.execute_stream().await.map_err(unread)?;
-    while let Some(batch) = batches.try_next().await.map_err(unread)? {
+    let mut batches = rows.execute_stream().await.map_err(&unread)?;
+    while let Some(batch) = batches.try_next().await.map_err(&unread)? {
         count += batch.num_rows() as u64;
         let batch = conform(&batch, schema).map_err(|error| unread(error.into()))?;
         writer.write(&batch).map_err(failed)?;

@@ -487,3 +487,30 @@ async fn a_look_back_judges_the_lake_as_it_was_and_keeps_no_verdicts() {
     let told = error.source().unwrap().to_string();
     assert!(told.contains("does not reach back to 2020-01-01 00:00:00 UTC: the oldest"), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_is_named_and_nothing_is_stored() {
+    let adolake = world::installed().await;
+    let file = world::parquet_files(&adolake.path().join("lake/pull_request_votes")).remove(0);
+    let whole = std::fs::read(&file).unwrap();
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let damage = [Some(&b"garbage"[..]), Some(&whole[..whole.len() / 2]), None];
+    for bytes in damage {
+        match bytes {
+            Some(bytes) => std::fs::write(&file, bytes).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        let query = "select max(vote) from pull_request_votes";
+        for arguments in [&["check"][..], &["sql", query], &["publish"]] {
+            let ended = adolake.run(arguments);
+            assert_eq!(ended.code, Some(2), "{}", ended.told());
+            assert!(ended.stderr.contains(name), "{}", ended.told());
+            assert!(ended.stderr.contains("hint: "), "{}", ended.told());
+        }
+    }
+    std::fs::write(&file, whole).unwrap();
+    let ended = adolake.run(&["check", "--fail-on", "never"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.told());
+    let runs = adolake.run(&["sql", "--format", "csv", "select count(*) from check_runs"]);
+    assert_eq!(runs.stdout, "count(*)\n1\n");
+}

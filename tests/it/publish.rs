@@ -55,20 +55,6 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, (u64, SystemTime, u64)> {
     found
 }
 
-/// What a glob over `*.parquet` finds: files under names of their own, not those that are still being put.
-fn parquet_files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(parquet_files(&path));
-        } else if path.extension().is_some_and(|suffix| suffix == "parquet") {
-            found.push(path);
-        }
-    }
-    found
-}
-
 /// Asks plain Parquet files, as any tool would that knows nothing of adolake.
 async fn ask(out: &Path, table: &str, partitions: &[&str], sql: &str) -> Vec<String> {
     let context = SessionContext::new();
@@ -243,7 +229,7 @@ async fn who_reads_during_publishes_sees_whole_files() {
         let (out, is_over, reads) = (out.clone(), Arc::clone(&is_over), Arc::clone(&reads));
         tokio::task::spawn_blocking(move || {
             while !is_over.load(Ordering::SeqCst) {
-                for path in parquet_files(&out) {
+                for path in world::parquet_files(&out) {
                     let file = fs::File::open(&path).unwrap();
                     let rows = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
                     assert!(rows.build().unwrap().all(|batch| batch.is_ok()), "{path:?}");

@@ -9,6 +9,7 @@ use datafusion::sql::parser::Statement;
 
 use crate::cli::failure::Failure;
 use crate::hint::nearest;
+use crate::lake;
 
 /// Turns an error of the engine into one for people: a query is theirs to fix, storage is not.
 pub(super) async fn failure(
@@ -19,11 +20,17 @@ pub(super) async fn failure(
     if let Some(failure) = missing_table(session, statement).await {
         return failure;
     }
+    if let Some(error) = lake::of_file(&error) {
+        let failure = if error.is_transient() {
+            Failure::outside("cannot answer the query")
+        } else {
+            Failure::user("cannot answer the query")
+        };
+        return failure.caused_by(error);
+    }
     match error.find_root() {
         DataFusionError::SchemaError(schema_error, _) => missing_column(schema_error),
-        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => {
-            Failure::outside("cannot read the lake").caused_by(error)
-        }
+        DataFusionError::IoError(_) => Failure::outside("cannot read the lake").caused_by(error),
         DataFusionError::ResourcesExhausted(_) => {
             Failure::user(format!("the query needs more memory than it may use: {}", root(&error)))
                 .hint("read fewer columns or rows, or aggregate before sorting and joining")

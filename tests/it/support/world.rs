@@ -222,3 +222,17 @@ pub async fn reject(lake: &Lake) {
     ];
     write(lake, vec![row(lake.catalog(), "pull_request_votes", &vote)]).await;
 }
+
+/// What a glob over `*.parquet` finds: files under names of their own, not those that are still being put.
+pub fn parquet_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(parquet_files(&path));
+        } else if path.extension().is_some_and(|suffix| suffix == "parquet") {
+            found.push(path);
+        }
+    }
+    found
+}
