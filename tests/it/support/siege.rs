@@ -134,8 +134,12 @@ impl Place {
 
     /// Opens the lake.
     pub fn lake(&self) -> Lake {
+        self.lake_that_keeps(Duration::from_secs(400 * 86_400))
+    }
+
+    /// Opens the lake with another `keep-versions`.
+    pub fn lake_that_keeps(&self, keep: Duration) -> Lake {
         let catalog = Arc::new(Catalog::embedded().expect("schemas"));
-        let keep = Duration::from_secs(400 * 86_400);
         Lake::open(&self.lake, &self.options, keep, catalog).expect("a lake")
     }
 }
