@@ -31,31 +31,29 @@ appearances as (
 -- the same, with the identity
 identities as (
     select
-        organization, descriptor, lower(nullif(unique_name, '')) as unique_name,
+        organization, descriptor, lower(nullif(unique_name, '')) as name,
         coalesce(person_id, lower(nullif(unique_name, '')), descriptor) as identity_id
     from appearances
 ),
--- one row per way in which an identity appears, with its names, and those of the users with its descriptor or name
+-- one row per way in which an identity appears, and name or descriptor by which a user may be known
+keyed as (
+    select organization, identity_id, name, descriptor, unnest(make_array(descriptor, name)) as known_as
+    from identities
+),
+-- one row per user, and name or descriptor
+user_keys as (
+    select organization, mail, principal, unnest(make_array(descriptor, mail, principal)) as known_as
+    from known_users
+),
+-- one row per identity, with its names, and those of a user with its descriptor or name
 identified as (
     select
-        identities.organization, identities.identity_id,
-        make_array(identities.unique_name, identities.descriptor, known_users.mail, known_users.principal) as names
-    from identities
-    left join known_users
-        on known_users.organization = identities.organization
-        and known_users.descriptor = identities.descriptor
-    union all
-    select identities.organization, identities.identity_id, make_array(known_users.mail) as names
-    from identities
-    join known_users
-        on known_users.organization = identities.organization
-        and known_users.principal = identities.unique_name
-    union all
-    select identities.organization, identities.identity_id, make_array(known_users.principal) as names
-    from identities
-    join known_users
-        on known_users.organization = identities.organization
-        and known_users.mail = identities.unique_name
+        keyed.organization, keyed.identity_id,
+        make_array(keyed.name, keyed.descriptor, user_keys.mail, user_keys.principal) as names
+    from keyed
+    left join user_keys
+        on user_keys.organization = keyed.organization
+        and user_keys.known_as = keyed.known_as
 ),
 -- one row per identity, way and name
 names as (
