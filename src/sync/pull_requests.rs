@@ -107,18 +107,21 @@ async fn known(run: &Run) -> Result<Known, Error> {
         active.extend(row.int("pull_request_id").map(|number| (number, owner)));
     })
     .await?;
-    let sql = "select r.pull_request_id, r.reviewer_id, r.vote_while_open, r.vote_while_open_at \
-               from pull_request_reviewers r join pull_requests p \
-               on p.organization = r.organization and p.pull_request_id = r.pull_request_id \
-               where r.organization = $organization and p.status = 'active' and r.vote_while_open is not null";
-    let rows = run.query("pull_request_reviewers", sql, "which votes were listed").await?;
-    let votes = rows
-        .iter()
-        .filter_map(|row| {
-            let key = (row.int("pull_request_id")?, row.text("reviewer_id")?.to_owned());
-            Some((key, (row.int("vote_while_open")?, row.time("vote_while_open_at")?)))
+    let mut votes = HashMap::new();
+    // Only pull requests that were active can be met again with the same votes; the oldest of them is rarely old.
+    if let Some(oldest) = active.keys().min() {
+        let sql = format!(
+            "select pull_request_id, reviewer_id, vote_while_open, vote_while_open_at from pull_request_reviewers \
+             where organization = $organization and pull_request_id >= {oldest} and vote_while_open is not null"
+        );
+        run.each("pull_request_reviewers", &sql, "which votes were listed", |row| {
+            let vote = row.int("vote_while_open").zip(row.time("vote_while_open_at"));
+            let voter = row.text("reviewer_id").unwrap_or_default().to_owned();
+            let number = row.int("pull_request_id").filter(|number| active.contains_key(number));
+            votes.extend(number.zip(vote).map(|(number, vote)| ((number, voter), vote)));
         })
-        .collect();
+        .await?;
+    }
     Ok(Known { active, votes, counts: counts::known(run).await? })
 }
 
