@@ -1,7 +1,7 @@
 //! An object store that fetches what never changes once: commits and checkpoints, which every look at a log reads again,
 //! and small files of rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -65,6 +65,8 @@ struct Kept {
     bytes: HashMap<Kind, u64>,
     /// Files on their way: who wants the same waits for it.
     coming: HashMap<Path, Arc<tokio::sync::Mutex<()>>>,
+    /// Files that are too large to be kept: their parts are fetched as they are asked for.
+    large: HashSet<Path>,
 }
 
 impl Kept {
@@ -103,6 +105,16 @@ impl KeptFiles {
     fn find(&self, path: &Path) -> Option<(ObjectMeta, Bytes)> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.files.get(path).cloned()
+    }
+
+    fn is_large(&self, path: &Path) -> bool {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).large.contains(path)
+    }
+
+    fn pass_by(&self, path: &Path) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.coming.remove(path);
+        kept.large.insert(path.clone());
     }
 
     fn coming(&self, path: &Path) -> Arc<tokio::sync::Mutex<()>> {
@@ -174,7 +186,8 @@ impl ObjectStore for KeptFiles {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let Some(kind) = Kind::of(location).filter(|_| is_plain(&options) && !options.head) else {
+        let may_be_kept = is_plain(&options) && !options.head && !self.is_large(location);
+        let Some(kind) = Kind::of(location).filter(|_| may_be_kept) else {
             return self.inner.get_opts(location, options).await;
         };
         if let Some((meta, bytes)) = self.find(location) {
@@ -191,8 +204,12 @@ impl ObjectStore for KeptFiles {
         if let Some((meta, bytes)) = self.find(location) {
             return answer(meta, &bytes, &options);
         }
+        if self.is_large(location) {
+            return self.inner.get_opts(location, options).await;
+        }
         let found = self.inner.get_opts(location, asked).await?;
         if found.meta.size > kind.most_of_one() {
+            self.pass_by(location);
             return match (kind, &options.range) {
                 (Kind::Log, Some(_)) => self.inner.get_opts(location, options).await,
                 _ => Ok(found),
@@ -214,6 +231,7 @@ impl ObjectStore for KeptFiles {
         ranges: &[std::ops::Range<u64>],
     ) -> Result<Vec<Bytes>> {
         let may_be_kept = match (Kind::of(location), ranges) {
+            (Some(_), _) if self.is_large(location) => false,
             (Some(Kind::Log), _) => true,
             // Who looks for the footer of a small file asks for all of it.
             (Some(Kind::Rows), [range]) if range.start == 0 => true,
@@ -339,5 +357,8 @@ mod tests {
         assert_eq!(store.get(&checkpoint).await.unwrap().bytes().await.unwrap().len(), size);
         assert_eq!(store.get_range(&checkpoint, 0..4).await.unwrap().len(), 4);
         assert!(store.find(&checkpoint).is_none());
+        assert!(store.is_large(&checkpoint), "it is not asked for as a whole again");
+        let parts = store.get_ranges(&checkpoint, &[0..4, 8..12]).await.unwrap();
+        assert_eq!(parts, [vec![7; 4], vec![7; 4]]);
     }
 }
