@@ -491,7 +491,7 @@ async fn a_look_back_judges_the_lake_as_it_was_and_keeps_no_verdicts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_file_is_named_and_nothing_is_stored() {
     let adolake = world::installed().await;
-    let file = world::parquet_files(&adolake.path().join("lake/pull_request_votes")).remove(0);
+    let file = world::files(&adolake.path().join("lake/pull_request_votes"), ".parquet").remove(0);
     let whole = std::fs::read(&file).unwrap();
     let name = file.file_name().unwrap().to_str().unwrap();
     let damage = [Some(&b"garbage"[..]), Some(&whole[..whole.len() / 2]), None];

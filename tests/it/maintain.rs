@@ -1,7 +1,6 @@
 //! `adolake maintain` as its users see it; what it does to tables is tested with the lake.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use adolake::lake::Care;
@@ -11,6 +10,7 @@ use chrono::Utc;
 use crate::support::cmd::Adolake;
 use crate::support::lake;
 use crate::support::siege::{Place, differences};
+use crate::support::world;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -80,7 +80,7 @@ impl Size {
         session.ctx.sql(sql).await.unwrap().collect().await.unwrap();
         let query = begun.elapsed();
         let (mut files, mut log_bytes) = (0, 0);
-        for entry in walk(&place.path("lake")) {
+        for entry in world::files(&place.path("lake"), "") {
             if entry.components().any(|part| part.as_os_str() == "_delta_log") {
                 log_bytes += fs::metadata(&entry).unwrap().len();
             } else {
@@ -90,11 +90,6 @@ impl Size {
         println!("{what}: {files} files, {log_bytes} bytes of logs, a query takes {query:?}");
         Self { files, log_bytes }
     }
-}
-
-fn walk(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
 /// Nights in a row, each with a sync and upkeep; `ADOLAKE_TEST_NIGHTS=365` makes a year of them, beside a lake without

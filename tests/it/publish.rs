@@ -229,7 +229,7 @@ async fn who_reads_during_publishes_sees_whole_files() {
         let (out, is_over, reads) = (out.clone(), Arc::clone(&is_over), Arc::clone(&reads));
         tokio::task::spawn_blocking(move || {
             while !is_over.load(Ordering::SeqCst) {
-                for path in world::parquet_files(&out) {
+                for path in world::files(&out, ".parquet") {
                     let file = fs::File::open(&path).unwrap();
                     let rows = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
                     assert!(rows.build().unwrap().all(|batch| batch.is_ok()), "{path:?}");

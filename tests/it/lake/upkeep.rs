@@ -1,12 +1,12 @@
 //! Upkeep: no row is touched, few files are left, and only what no version needs is removed.
 
 use std::fs::File;
-use std::path::PathBuf;
 
 use adolake::lake::{Care, Error, Upkeep};
 use adolake::schema::from_batch;
 
 use super::*;
+use crate::support::world::files;
 
 fn care(now: DateTime<Utc>) -> Care {
     Care { is_dry: false, now }
@@ -35,21 +35,6 @@ async fn rows(lake: &Lake, table: &str) -> Vec<String> {
     let mut rows: Vec<String> = rows.map(|row| format!("{row:?}")).collect();
     rows.sort_unstable();
     rows
-}
-
-/// Files below a folder whose name ends so.
-fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path, end));
-        } else if path.to_string_lossy().ends_with(end) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }
 
 /// Data files of a table on disk, live or not.

@@ -1,6 +1,7 @@
 //! A small organization in a lake, for tests of check runs: one repository, four merged pull requests.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use adolake::checks::{self, CheckRun, Queries, Request};
@@ -223,16 +224,17 @@ pub async fn reject(lake: &Lake) {
     write(lake, vec![row(lake.catalog(), "pull_request_votes", &vote)]).await;
 }
 
-/// What a glob over `*.parquet` finds: files under names of their own, not those that are still being put.
-pub fn parquet_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+/// Files below a folder whose name ends so, sorted; nothing is asked of those that are still being put.
+pub fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(parquet_files(&path));
-        } else if path.extension().is_some_and(|suffix| suffix == "parquet") {
+            found.extend(files(&path, end));
+        } else if path.to_string_lossy().ends_with(end) {
             found.push(path);
         }
     }
+    found.sort();
     found
 }
