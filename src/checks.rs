@@ -32,6 +32,7 @@ mod settings;
 mod slices;
 mod store;
 mod stored;
+mod unread;
 mod views;
 mod warnings;
 

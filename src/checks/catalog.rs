@@ -18,8 +18,6 @@ pub struct Queries {
     views: Vec<Query>,
     checks: Vec<Query>,
     explanations: Vec<Query>,
-    /// Ids of the checks that are not built in.
-    own: BTreeSet<String>,
     replacements: Vec<String>,
     is_embedded: bool,
 }
@@ -54,13 +52,12 @@ impl Queries {
         if checks.is_empty() && views.is_empty() && explanations.is_empty() {
             return Err(Error::NoQueries { path: folder.to_owned() });
         }
-        let own = checks.iter().map(|check| check.id().to_owned()).collect();
         let mut replacements = Vec::new();
         let views = merged(embedded(QueryKind::View)?, views, &mut replacements)?;
         let checks = merged(embedded(QueryKind::Check)?, checks, &mut replacements)?;
         let built_in = embedded(QueryKind::Explanation)?;
         let explanations = merged(built_in, explanations, &mut replacements)?;
-        Ok(Self { own, replacements, ..Self::new(views, checks, explanations)? })
+        Ok(Self { replacements, ..Self::new(views, checks, explanations)? })
     }
 
     /// Makes queries of texts by their names, as a check run stores them.
@@ -80,25 +77,19 @@ impl Queries {
     }
 
     fn new(views: Vec<Query>, checks: Vec<Query>, explanations: Vec<Query>) -> Result<Self, Error> {
-        Ok(Self {
-            views: in_order(views)?,
-            checks,
-            explanations,
-            own: BTreeSet::new(),
-            replacements: Vec::new(),
-            is_embedded: false,
-        })
-    }
-
-    /// Returns whether a check is not built in.
-    pub(crate) fn is_own(&self, id: &str) -> bool {
-        self.own.contains(id)
+        let views = in_order(views)?;
+        let mut checks = checks;
+        let own = checks.iter_mut().filter(|check| !is_built_in(CHECKS, check.id()));
+        own.for_each(|check| check.sources = sources(check, &views));
+        Ok(Self { views, checks, explanations, replacements: Vec::new(), is_embedded: false })
     }
 
     /// Returns the names of all tables and views that checks read, directly or through views.
     pub(crate) fn read_by<'a>(&'a self, checks: &[&'a Query]) -> BTreeSet<&'a str> {
         let reads = |query: &'a Query| query.header.reads.iter().map(String::as_str);
         let mut read: BTreeSet<&str> = checks.iter().flat_map(|check| reads(check)).collect();
+        // Whether what a check of one's own reads was read by a sync is asked of their record.
+        read.extend(checks.iter().any(|check| !check.sources.is_empty()).then_some("sync_runs"));
         // Views stand behind what they read: backwards, every reader comes before what it reads.
         for view in self.views.iter().rev() {
             if read.contains(view.id()) {
@@ -210,6 +201,22 @@ fn load(kind: QueryKind, folder: &Path) -> Result<Option<Vec<Query>>, Error> {
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Some(queries))
+}
+
+fn is_built_in(embedded: &[(&str, &str)], id: &str) -> bool {
+    embedded.iter().any(|(file, _)| file.trim_end_matches(".sql") == id)
+}
+
+/// Returns what a check reads, directly or through views that are not built in.
+fn sources(check: &Query, views: &[Query]) -> BTreeSet<String> {
+    let mut sources: BTreeSet<String> = check.header.reads.iter().cloned().collect();
+    // Views stand behind what they read: backwards, every reader comes before what it reads.
+    for view in views.iter().rev().filter(|view| !is_built_in(VIEWS, view.id())) {
+        if sources.contains(view.id()) {
+            sources.extend(view.header.reads.iter().cloned());
+        }
+    }
+    sources
 }
 
 /// Adds queries to the embedded ones, in order of their ids; those with the same id take their place.

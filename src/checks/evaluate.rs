@@ -13,6 +13,7 @@ use super::finding::Findings;
 use super::params::Parameters;
 use super::query::Query;
 use super::slices::Slice;
+use super::unread::{distrust, unread};
 use super::views::plan;
 
 /// The order of findings within a check, nulls first.
@@ -53,6 +54,7 @@ async fn evaluate_rows(
     let plan = plan(context, check).await?;
     check_names(check, plan.schema().as_arrow())?;
     let failed = |source| Error::query(&check.file, source);
+    let unread = unread(context, check).await?;
     let order = ORDER.map(|column| ident(column).sort(true, true)).to_vec();
     let plan = DataFrame::new(context.state(), plan)
         .with_param_values(values)
@@ -60,6 +62,7 @@ async fn evaluate_rows(
             Some(only) => frame.filter(only),
             None => Ok(frame),
         })
+        .and_then(|frame| distrust(frame, &unread))
         .and_then(|frame| frame.sort(order))
         .map_err(failed)?
         .create_physical_plan()

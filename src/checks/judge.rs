@@ -14,10 +14,9 @@ use super::query::Query;
 use super::slices::{Whole, slices};
 use super::views::register_views;
 
-/// Completed pull requests that fit into memory together: each further slice costs a plan and a scan of its own.
-const AT_ONCE: i64 = 100_000;
-/// Completed pull requests of a slice where there are more.
-const AT_A_TIME: i64 = 25_000;
+/// Completed pull requests that fit into memory together, in about a gigabyte: each further slice costs a plan and a scan
+/// of its own.
+const AT_A_TIME: i64 = 100_000;
 
 /// Judges every resource of the checks; tables and settings must be registered. Hands over the findings of each check in
 /// order, those of a sliced check in several parts where there are more completed pull requests than `at_a_time`, or,
@@ -39,11 +38,7 @@ pub async fn judge(
     let slices = if sliced.is_empty() {
         Vec::new()
     } else {
-        slices(context, at_a_time.unwrap_or(AT_ONCE)).await?
-    };
-    let slices = match at_a_time {
-        None if slices.len() > 1 => self::slices(context, AT_A_TIME).await?,
-        _ => slices,
+        slices(context, at_a_time.unwrap_or(AT_A_TIME)).await?
     };
     if slices.len() < 2 {
         materialize(context, queries, checks).await?;

@@ -40,6 +40,8 @@ pub struct Query {
     pub file: String,
     /// The whole text.
     pub text: String,
+    /// Tables that it reads, directly or through views that are not built in either; none for what is built in.
+    pub(crate) sources: BTreeSet<String>,
     /// The one `select`.
     pub(crate) statement: Statement,
 }
@@ -70,7 +72,8 @@ impl Query {
         {
             return Err(rule("must be a `select`, nothing else".to_owned()));
         }
-        let query = Self { kind, header, file: file.to_owned(), text: text.to_owned(), statement };
+        let (file, text, sources) = (file.to_owned(), text.to_owned(), BTreeSet::new());
+        let query = Self { kind, header, file, text, sources, statement };
         query.compare_reads()?;
         query.compare_params()?;
         Ok(query)

@@ -22,7 +22,7 @@ use super::query::{Query, hex};
 use super::settings::{repositories, resolve};
 use super::store::store;
 use super::views::{SETTINGS_TABLES, SettingsRows, register_settings};
-use super::warnings::{unread, warnings};
+use super::warnings::{distrusted, warnings};
 use crate::config::{Profile, Settings};
 use crate::lake::{Lake, Session};
 
@@ -147,9 +147,7 @@ pub async fn run(
     let comparison = compare(context, &period, &findings).await?;
     let mut warnings = warnings(context, settings, &period, &all).await?;
     warnings.extend(queries.replacements().iter().cloned());
-    warnings.extend(unread(queries, &checks, |name| {
-        catalog.table(name).is_some() && !session.versions.contains_key(name)
-    }));
+    warnings.extend(distrusted(context, &checks).await?);
 
     let settings_json = settings.to_json().to_string();
     let organizations: BTreeSet<String> =

@@ -1,16 +1,19 @@
 //! What the reader of a check run should know beside its verdicts: what is hidden, and what settings do not fit.
 
+use std::collections::BTreeSet;
+
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
 
-use super::catalog::Queries;
 use super::error::Error;
 use super::instant::instant_text;
 use super::params::Period;
 use super::query::Query;
 use super::settings::Repository;
+use super::unread::unread;
 use crate::config::Settings;
 use crate::glob::Glob;
 
@@ -54,6 +57,18 @@ const EXCEPTIONS_OF_NOTHING: &str = "\
         and glob_match(lower(split_part(e.repository_pattern, '/', 1)), lower(e.organization)) \
     group by e.exception_index, e.pattern \
     order by e.exception_index";
+
+/// The lists of `service-identities` in force.
+const SERVICE_IDENTITIES: &str =
+    "select distinct service_identities_json from settings_in_force where in_scope order by 1";
+
+/// Somebody whose name a list of patterns fits.
+const FITTING: &str = "\
+    select name from ( \
+        select principal_name as name from users union all select mail_address from users \
+        union all select unique_name from pull_request_reviewers \
+        union all select author_unique_name from pull_requests \
+    ) where path_match($patterns, name) limit 1";
 
 /// Returns sentences, without a full stop; `all` are the repositories of the whole lake, also those not judged.
 ///
@@ -108,38 +123,66 @@ pub(super) async fn warnings(
             warnings.push(format!("exception `{pattern}` fits no repository that was read"));
         }
     }
+    for pattern in service_identities(context).await? {
+        let list = serde_json::json!([pattern]).to_string();
+        let fitting =
+            ask_with(context, FITTING, vec![("patterns", ScalarValue::from(list))]).await?;
+        if fitting.is_empty() {
+            warnings.push(format!(
+                "`service-identities` names `{pattern}`, which fits nobody that was read"
+            ));
+        }
+    }
     warnings.extend(ask(context, EXCEPTIONS_OF_NOTHING).await?);
     warnings.extend(ask(context, INVISIBLE).await?);
     warnings.extend(ask(context, NOT_GONE).await?);
     Ok(warnings)
 }
 
-/// Returns a sentence for each check that is not built in and reads a table that was never written: what it says of it
-/// is not to be trusted. The built-in ones ask the record of what was read themselves.
-pub(super) fn unread(
-    queries: &Queries,
+/// Returns a sentence for each table that a check of one's own reads and no sync has read in full.
+///
+/// # Errors
+/// Fails when the lake cannot be read.
+pub(super) async fn distrusted(
+    context: &SessionContext,
     checks: &[&Query],
-    is_missing: impl Fn(&str) -> bool,
-) -> Vec<String> {
-    let own = checks.iter().filter(|check| queries.is_own(check.id()));
-    own.flat_map(|check| {
-        let read = queries.read_by(&[*check]);
-        let missing: Vec<String> = read
-            .into_iter()
-            .filter(|name| is_missing(name))
-            .map(|name| {
-                format!("`{}` reads table `{name}`, into which nothing was read yet", check.id())
-            })
-            .collect();
-        missing
-    })
-    .collect()
+) -> Result<Vec<String>, Error> {
+    let mut warnings = Vec::new();
+    for check in checks {
+        for (organization, tables) in unread(context, check).await? {
+            let told = |table: &String| {
+                format!(
+                    "`{}` reads table `{table}`, which no sync of `{organization}` has read in full: what would pass is unknown",
+                    check.id()
+                )
+            };
+            warnings.extend(tables.iter().map(told));
+        }
+    }
+    Ok(warnings)
+}
+
+/// The patterns of `service-identities`, but those that take somebody out again.
+async fn service_identities(context: &SessionContext) -> Result<BTreeSet<String>, Error> {
+    let lists = ask(context, SERVICE_IDENTITIES).await?;
+    let patterns =
+        lists.iter().flat_map(|list| serde_json::from_str::<Vec<String>>(list).unwrap_or_default());
+    Ok(patterns.filter(|pattern| !pattern.starts_with('!')).collect())
 }
 
 /// The texts that a query answers.
 async fn ask(context: &SessionContext, sql: &str) -> Result<Vec<String>, Error> {
+    ask_with(context, sql, Vec::new()).await
+}
+
+async fn ask_with(
+    context: &SessionContext,
+    sql: &str,
+    values: Vec<(&str, ScalarValue)>,
+) -> Result<Vec<String>, Error> {
     let failed = || Error::engine("cannot read what to warn of");
     let frame = context.sql(sql).await.map_err(failed())?;
+    let frame = frame.with_param_values(values).map_err(failed())?;
     let mut texts = Vec::new();
     for batch in frame.collect().await.map_err(failed())? {
         let column =

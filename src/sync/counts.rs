@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::Run;
 use super::error::Error;
+use super::run::Project;
 use super::scope::{Outcome, Scope};
 use crate::extract::pull_requests::Landed;
 use crate::extract::{Resource, short_name};
@@ -129,6 +130,9 @@ fn first_of(month: &str) -> Option<DateTime<Utc>> {
 
 /// Compares what was listed with what stands in the lake; where they differ, the sync is not complete.
 pub(super) async fn compare(run: &Run) -> Result<(), Error> {
+    if is_settled(run) {
+        return Ok(());
+    }
     let mut found = differences(run).await?;
     if !found.is_empty() {
         // Another sync may have committed between the snapshots of two tables: then both stand there at a second look.
@@ -142,6 +146,23 @@ pub(super) async fn compare(run: &Run) -> Result<(), Error> {
         (Scope::new(Resource::PullRequests, id, name, window), Outcome::Partial(text))
     });
     run.record(differing.collect()).await
+}
+
+/// Returns whether neither side has changed since the last sync, which compared them and found no difference.
+fn is_settled(run: &Run) -> bool {
+    let Some(last) = run.progress_so_far.runs.first() else { return false };
+    // What comes after the comparison is on record: it was made.
+    let went_on = |project: &Project| {
+        let key = (Resource::PullRequestDetails.name().to_owned(), project.id.clone());
+        run.progress_so_far.read_at.get(&key) == Some(&last.started_at)
+    };
+    // The service tells its time in seconds: two syncs may have begun at the same.
+    let mut latest =
+        run.progress_so_far.runs.iter().take_while(|one| one.started_at == last.started_at);
+    latest.all(|one| one.is_complete)
+        && !run.has_changed("pull_requests")
+        && !run.has_changed("population_counts")
+        && run.projects.iter().all(went_on)
 }
 
 /// Returns by project where the numbers differ, as sentences; no list is empty.

@@ -23,8 +23,9 @@ const AT_ONCE: usize = 2_000;
 pub(super) async fn load_known(run: &mut Run) -> Result<(), Error> {
     let sql = "select pull_request_id, details_read_at, threads_read_at, iterations_read_at, statuses_read_at, \
                evaluations_read_at, commits_read_at, changes_read_at from pull_requests \
-               where organization = $organization and status <> 'active' and coalesce(details_read_at, \
-               threads_read_at, iterations_read_at, statuses_read_at, evaluations_read_at, commits_read_at) is not null";
+               where organization = $organization and status <> 'active' and (details_read_at is not null \
+               or threads_read_at is not null or iterations_read_at is not null or statuses_read_at is not null \
+               or evaluations_read_at is not null or commits_read_at is not null)";
     let mut read = HashMap::new();
     run.each("pull_requests", sql, "which details it has", |row| {
         read.extend(row.int("pull_request_id").zip(known(&row)));

@@ -232,6 +232,29 @@ async fn a_check_of_ones_own_runs() {
 }
 
 #[tokio::test]
+async fn nothing_passes_by_a_table_that_no_sync_has_read() {
+    let adolake = world::installed().await;
+    // Nobody was ever listed, so nobody is found that should not be there.
+    let select = format!("{OWN} where not exists (select 1 from guests)");
+    let own = check(&select).replace("reads: repositories", "reads: repositories, guests");
+    adolake.write("mine/checks/own.sql", &own);
+    adolake.write(
+        "mine/views/guests.sql",
+        "-- id: guests\n-- title: Guests\n-- grain: one row per guest\n-- reads: users\n\n\
+         select descriptor from users where meta_type = 'guest'\n",
+    );
+    let run = adolake.run(&["check", "own", "--queries", "mine", "--format", "json"]);
+    let json = run.json();
+    let finding = &json["findings"][0];
+    assert_eq!(finding["status"], "unknown");
+    assert_eq!(finding["reason_code"], "TABLE_NOT_READ");
+    assert_eq!(finding["reason"], "No sync has read `users` in full; if it is empty: It is there.");
+    let run_id = json["run"]["run_id"].as_str().unwrap();
+    let verified = adolake.run(&["check", "--verify", run_id]);
+    assert_eq!(verified.code, Some(0), "{}", verified.stderr);
+}
+
+#[tokio::test]
 async fn further_checks_run_beside_the_built_in_ones_and_may_take_their_place() {
     let adolake = world::installed().await;
     adolake.write("mine/own.sql", &check(OWN));
@@ -381,7 +404,8 @@ async fn settings_that_contradict_what_is_there_are_warned_of() {
         )
     };
     let text = adolake.read("adolake.toml")
-        + "\n[[repository]]\nmatch = \"contoso/payments/api\"\ngone-since = 2026-03-01\n\n"
+        + "\n[[repository]]\nmatch = \"contoso/payments/api\"\ngone-since = 2026-03-01\n\
+           service-identities = [\"ANN@*\", \"dependabot@*\"]\n\n"
         + &exception("contoso/payments/api!1", "2025-12-31")
         + &exception("contoso/paymens/*!*", "2027-01-01")
         + &exception("contoso/payments/*!4*", "2027-01-01");
@@ -411,8 +435,9 @@ async fn settings_that_contradict_what_is_there_are_warned_of() {
             "the period begins at 2026-09-01T00:00:00Z, after what is judged ends, 2026-06-01T08:00:00Z: nothing is judged",
             "exception `contoso/payments/api!1` expired on 2025-12-31, before the start date: it covers nothing",
             "exception `contoso/paymens/*!*` fits no repository that was read",
+            "`service-identities` names `dependabot@*`, which fits nobody that was read",
             "`gone-since` is set for `contoso/payments/api`, which can be seen",
-            "`own` reads table `pushes`, into which nothing was read yet",
+            "`own` reads table `pushes`, which no sync of `contoso` has read in full: what would pass is unknown",
         ]
     );
 }
