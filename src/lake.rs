@@ -15,6 +15,7 @@ mod error;
 mod evolve;
 mod file;
 mod history;
+mod incoming;
 mod kept;
 mod keys;
 mod local;
@@ -26,6 +27,7 @@ mod probe;
 mod read;
 mod reader;
 mod reconcile;
+mod rows;
 mod scan;
 pub mod state;
 mod store;
@@ -45,6 +47,7 @@ pub use self::maintain::{Care, Upkeep};
 pub use self::partitions::Partition;
 pub use self::probe::Proof;
 pub use self::read::Session;
+pub use self::rows::Rows;
 
 pub(crate) use self::store::{Store, without_secrets};
 

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::arrow::{from_batch, to_batch};
+pub(crate) use self::arrow::{to_cells, to_partial_batch};
 pub use self::ddl::parse_table;
 pub use self::error::Error;
 pub use self::row::{Cell, Row};

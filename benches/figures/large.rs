@@ -128,7 +128,7 @@ async fn write(context: &SessionContext, lake: &Lake, part: &Part) -> anyhow::Re
         organization: ORGANIZATION,
         run_id: "figures",
         seen_at,
-        rows,
+        rows: rows.into(),
         complete: Vec::new(),
     };
     lake.write(change).await.with_context(|| format!("cannot write `{}`", part.name))?;

@@ -85,7 +85,7 @@ impl Store<'_> {
             organization,
             run_id: &self.run.run_id,
             seen_at: self.run.started_at,
-            rows,
+            rows: rows.into(),
             complete: Vec::new(),
         };
         self.lake.write(change).await.map_err(Error::lake("store the check run"))?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::error::Error;
-use super::reconcile::{Stamp, sorted_unique};
-use crate::schema::{self, Cell, META_COLUMNS, Row, Table};
+use super::rows::Rows;
+use crate::schema::{Cell, Row, Table};
 
 /// Rows for one table, as one commit.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Change<'a> {
     /// When the rows were seen: `Date` of the answer; becomes `_synced_at` and the time of tombstones.
     pub seen_at: DateTime<Utc>,
     /// New rows; the meta columns are filled by the lake, and so is `organization` where it is null.
-    pub rows: Vec<Row>,
+    pub rows: Rows,
     /// Parents of which `rows` holds every live child.
     pub complete: Vec<Complete>,
 }
@@ -54,57 +54,6 @@ impl Written {
     pub fn rows(&self) -> u64 {
         self.inserted + self.updated + self.tombstoned
     }
-}
-
-/// Checks, completes, stamps and sorts the rows of a change.
-pub(crate) fn prepare(
-    table: &Arc<Table>,
-    organization: &str,
-    mut rows: Vec<Row>,
-    stamp: &Stamp,
-) -> Result<Vec<Row>, Error> {
-    let misuse = |problem| Error::Misuse { table: table.name.clone(), problem };
-    let owner = table.index("organization");
-    for row in &mut rows {
-        if row.table().name != table.name {
-            return Err(misuse(format!("a row belongs to table `{}`", row.table().name)));
-        }
-        if let Some(index) = owner {
-            let cell = &mut row.cells_mut()[index];
-            match cell {
-                Cell::Null => *cell = organization.into(),
-                Cell::Text(own) if own == organization => {}
-                _ => return Err(misuse(format!("a row is not of organization `{organization}`"))),
-            }
-        }
-        for (index, column) in table.columns.iter().enumerate() {
-            let cell = &row.cells()[index];
-            let is_missing = cell.is_null()
-                && !column.is_nullable
-                && !META_COLUMNS.contains(&column.name.as_str());
-            let is_nowhere =
-                table.partitions.contains(&index) && *cell == Cell::Text(String::new());
-            if is_missing || is_nowhere {
-                return Err(Error::Schema(schema::Error::MissingValue {
-                    table: table.name.clone(),
-                    column: column.name.clone(),
-                    row: describe(table, row),
-                }));
-            }
-        }
-    }
-    let mut rows = sorted_unique(table, rows);
-    rows.iter_mut().for_each(|row| stamp.apply(row));
-    Ok(rows)
-}
-
-fn describe(table: &Table, row: &Row) -> String {
-    let cells = table.key.iter().map(|&index| match &row.cells()[index] {
-        Cell::Text(text) => text.clone(),
-        Cell::Int(value) => value.to_string(),
-        other => format!("{other:?}"),
-    });
-    cells.collect::<Vec<_>>().join(", ")
 }
 
 /// Turns complete answers into rows of which only the parent's columns are set.

@@ -36,7 +36,7 @@ impl Keys {
         self.converter.convert_columns(&arrays?)
     }
 
-    fn of_batch(&self, table: &Table, batch: &RecordBatch) -> Result<Rows, ArrowError> {
+    pub(crate) fn of_batch(&self, table: &Table, batch: &RecordBatch) -> Result<Rows, ArrowError> {
         let arrays: Result<Vec<ArrayRef>, ArrowError> =
             self.columns.iter().map(|&column| named(table, batch, column)).collect();
         self.converter.convert_columns(&arrays?)
@@ -57,37 +57,61 @@ pub(crate) fn named(
 /// Keys → positions, to look stored rows up by.
 pub(crate) struct Index {
     keys: Keys,
-    positions: HashMap<Box<[u8]>, usize>,
+    rows: Rows,
     /// Hashes of the keys, in the order they were given.
     pub(crate) hashes: Vec<u64>,
+    /// Hashes, each with the place of its key in that order; sorted.
+    sorted: Vec<(u64, usize)>,
 }
 
 impl Index {
+    /// Of rows; what is looked up are their places among these.
     pub(crate) fn new<'a>(
         table: &Table,
         columns: Vec<usize>,
-        rows: impl Iterator<Item = (usize, &'a Row)> + Clone,
+        rows: impl Iterator<Item = &'a Row> + Clone,
     ) -> Result<Self, ArrowError> {
         let keys = Keys::new(table, columns)?;
-        let bytes = keys.of_rows(table, rows.clone().map(|(_, row)| row))?;
-        let hashes = bytes.iter().map(|key| hash(key.as_ref())).collect();
-        let positions =
-            bytes.iter().map(|key| key.as_ref().into()).zip(rows.map(|(position, _)| position));
-        Ok(Self { keys, positions: positions.collect(), hashes })
+        let rows = keys.of_rows(table, rows)?;
+        Ok(Self::of(keys, rows))
+    }
+
+    /// Of the rows of a batch in the table's columns.
+    pub(crate) fn of_batch(
+        table: &Table,
+        columns: Vec<usize>,
+        batch: &RecordBatch,
+    ) -> Result<Self, ArrowError> {
+        let keys = Keys::new(table, columns)?;
+        let rows = keys.of_batch(table, batch)?;
+        Ok(Self::of(keys, rows))
+    }
+
+    fn of(keys: Keys, rows: Rows) -> Self {
+        let hashes: Vec<u64> = rows.iter().map(|key| hash(key.as_ref())).collect();
+        let mut sorted: Vec<(u64, usize)> = hashes.iter().copied().zip(0..).collect();
+        sorted.sort_unstable();
+        Self { keys, rows, hashes, sorted }
     }
 
     pub(crate) fn columns(&self) -> &[usize] {
         &self.keys.columns
     }
 
-    /// Returns for each row of a batch in the table's columns the position that it matches.
+    /// Returns for each row of a batch in the table's columns the place that it matches: the last, if there are several.
     pub(crate) fn matches(
         &self,
         table: &Table,
         batch: &RecordBatch,
     ) -> Result<Vec<Option<usize>>, ArrowError> {
         let keys = self.keys.of_batch(table, batch)?;
-        Ok(keys.iter().map(|key| self.positions.get(key.as_ref()).copied()).collect())
+        let place = |key: arrow::row::Row<'_>| {
+            let hash = hash(key.as_ref());
+            let first = self.sorted.partition_point(|(own, _)| *own < hash);
+            let same = self.sorted[first..].iter().take_while(|(own, _)| *own == hash);
+            same.map(|&(_, at)| at).filter(|&at| self.rows.row(at) == key).last()
+        };
+        Ok(keys.iter().map(place).collect())
     }
 }
 

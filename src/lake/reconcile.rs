@@ -1,6 +1,5 @@
 //! How new rows meet stored ones, row by row: write modes, kept columns, tombstones, hashes.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -8,36 +7,28 @@ use sha2::{Digest, Sha256};
 
 use crate::schema::{Cell, META_COLUMNS, Row, Table, WriteMode};
 
-/// Gives rows their hash and the other columns that adolake itself fills.
-pub(crate) struct Stamp {
-    run_id: Cell,
-    seen_at: Cell,
-    /// Positions of `_run_id`, `_synced_at`, `_hash`.
-    meta: [Option<usize>; 3],
+/// Hashes the content of rows of a table.
+#[derive(Debug)]
+pub(crate) struct ContentHash {
     /// What stands for each column in the hash; none for the meta columns.
     tags: Vec<Option<[u8; 8]>>,
 }
 
-impl Stamp {
-    pub(crate) fn new(table: &Table, run_id: &str, seen_at: DateTime<Utc>) -> Self {
+impl ContentHash {
+    pub(crate) fn new(table: &Table) -> Self {
         let tag = |name: &str| {
             let mut tag = [0; 8];
             tag.copy_from_slice(&Sha256::digest(name)[..8]);
             tag
         };
-        let tags = table
-            .columns
-            .iter()
-            .map(|column| {
-                (!META_COLUMNS.contains(&column.name.as_str())).then(|| tag(&column.name))
-            })
-            .collect();
-        let meta = META_COLUMNS.map(|name| table.index(name));
-        Self { run_id: run_id.into(), seen_at: seen_at.into(), meta, tags }
+        let is_content = |name: &str| !META_COLUMNS.contains(&name);
+        let columns = table.columns.iter();
+        let tags = columns.map(|column| is_content(&column.name).then(|| tag(&column.name)));
+        Self { tags: tags.collect() }
     }
 
     /// Hashes the content of a row: 128 bits, hexadecimal. Nulls do not count, so that a new column changes no hash.
-    pub(crate) fn hash(&self, row: &Row) -> String {
+    pub(crate) fn of(&self, row: &Row) -> String {
         let mut content = Vec::with_capacity(1024);
         for (tag, cell) in self.tags.iter().zip(row.cells()) {
             let Some(tag) = tag else { continue };
@@ -63,6 +54,23 @@ impl Stamp {
         let digest = Sha256::digest(&content);
         digest[..16].iter().flat_map(|&byte| [digit(byte >> 4), digit(byte)]).collect()
     }
+}
+
+/// Gives rows their hash and the other columns that adolake itself fills.
+pub(crate) struct Stamp {
+    pub(crate) run_id: Cell,
+    pub(crate) seen_at: Cell,
+    /// Positions of `_run_id`, `_synced_at`, `_hash`.
+    meta: [Option<usize>; 3],
+    hash: ContentHash,
+}
+
+impl Stamp {
+    pub(crate) fn new(table: &Table, run_id: &str, seen_at: DateTime<Utc>) -> Self {
+        let meta = META_COLUMNS.map(|name| table.index(name));
+        let hash = ContentHash::new(table);
+        Self { run_id: run_id.into(), seen_at: seen_at.into(), meta, hash }
+    }
 
     /// Returns the stored hash of a row; none where it was not read.
     pub(crate) fn stored<'a>(&self, row: &'a Row) -> Option<&'a str> {
@@ -74,7 +82,7 @@ impl Stamp {
 
     /// Marks a row as written by this run.
     pub(crate) fn apply(&self, row: &mut Row) {
-        let hash = self.hash(row);
+        let hash = self.hash.of(row);
         let values = [self.run_id.clone(), self.seen_at.clone(), hash.into()];
         for (index, value) in self.meta.iter().zip(values) {
             if let Some(index) = index {
@@ -125,8 +133,8 @@ pub(crate) fn deciding_columns(table: &Table) -> Vec<usize> {
 }
 
 /// Lets a stamped new row meet the stored one; returns the row that should replace it, or none where it may stay.
-pub(crate) fn replacement(new: &Row, stored: &Row, stamp: &Stamp) -> Option<Row> {
-    let table = new.table();
+pub(crate) fn replacement(mut new: Row, stored: &Row, stamp: &Stamp) -> Option<Row> {
+    let table = Arc::clone(new.table());
     if matches!(table.mode, WriteMode::Insert | WriteMode::Append) {
         return None;
     }
@@ -134,44 +142,11 @@ pub(crate) fn replacement(new: &Row, stored: &Row, stamp: &Stamp) -> Option<Row>
     let is_kept = table.mode == WriteMode::Fill
         || table.keep_first.iter().any(|index| differs(index) && !stored.cells()[*index].is_null())
         || table.keep_when_null.iter().any(|index| differs(index) && new.cells()[*index].is_null());
-    if !is_kept {
-        return (stamp.stored(new) != stamp.stored(stored)).then(|| new.clone());
+    if is_kept {
+        reconcile(&mut new, stored);
+        stamp.apply(&mut new);
     }
-    let mut row = new.clone();
-    reconcile(&mut row, stored);
-    stamp.apply(&mut row);
-    (stamp.stored(&row) != stamp.stored(stored)).then_some(row)
-}
-
-/// Sorts rows by partition and key and makes them unique, as if they had been written one after the other.
-pub(crate) fn sorted_unique(table: &Table, mut rows: Vec<Row>) -> Vec<Row> {
-    rows.sort_by(|a, b| compare(&table.key, a, b));
-    let mut unique: Vec<Row> = Vec::with_capacity(rows.len());
-    for mut row in rows {
-        match unique.last_mut() {
-            Some(last) if compare(&table.key, last, &row).is_eq() => {
-                reconcile(&mut row, last);
-                *last = row;
-            }
-            _ => unique.push(row),
-        }
-    }
-    unique.sort_by(|a, b| compare(&table.partitions, a, b));
-    unique
-}
-
-/// Orders rows by some columns.
-pub(crate) fn compare(columns: &[usize], a: &Row, b: &Row) -> Ordering {
-    let cells = columns.iter().map(|&index| (&a.cells()[index], &b.cells()[index]));
-    let order = |(a, b): (&Cell, &Cell)| match (a, b) {
-        (Cell::Text(a), Cell::Text(b)) => a.cmp(b),
-        (Cell::Int(a), Cell::Int(b)) | (Cell::Time(a), Cell::Time(b)) => a.cmp(b),
-        (Cell::Date(a), Cell::Date(b)) => a.cmp(b),
-        (Cell::Bool(a), Cell::Bool(b)) => a.cmp(b),
-        (Cell::Float(a), Cell::Float(b)) => a.total_cmp(b),
-        (a, b) => b.is_null().cmp(&a.is_null()),
-    };
-    cells.map(order).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    (stamp.stored(&new) != stamp.stored(stored)).then_some(new)
 }
 
 #[cfg(test)]
@@ -203,25 +178,15 @@ mod tests {
     }
 
     #[test]
-    fn later_rows_of_a_batch_win() {
-        let rows = vec![label("b", true), label("a", true), label("a", false)];
-        let table = Arc::clone(rows[0].table());
-        let unique = sorted_unique(&table, rows);
-        let active: Vec<_> =
-            unique.iter().map(|row| (row.text("name"), row.bool("active"))).collect();
-        assert_eq!(active, [(Some("a"), Some(false)), (Some("b"), Some(true))]);
-    }
-
-    #[test]
     fn the_hash_is_of_the_content_alone() {
         let (row, mut other) = (label("a", true), label("a", true));
         let stamp = Stamp::new(row.table(), "run", DateTime::from_timestamp(5, 0).unwrap());
         stamp.apply(&mut other);
-        assert_eq!(stamp.hash(&row), stamp.hash(&other));
-        assert_eq!(stamp.stored(&other), Some(stamp.hash(&row).as_str()));
+        assert_eq!(stamp.hash.of(&row), stamp.hash.of(&other));
+        assert_eq!(stamp.stored(&other), Some(stamp.hash.of(&row).as_str()));
         // Another hash would write every row of every lake once more.
-        assert_eq!(stamp.hash(&row), "02d88536648c84b0dc480ce1ac4728b5");
+        assert_eq!(stamp.hash.of(&row), "02d88536648c84b0dc480ce1ac4728b5");
         other.set("label_id", "x");
-        assert_ne!(stamp.hash(&row), stamp.hash(&other));
+        assert_ne!(stamp.hash.of(&row), stamp.hash.of(&other));
     }
 }

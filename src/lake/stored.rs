@@ -1,7 +1,8 @@
 //! Stored rows that new rows and complete answers may concern, read at one snapshot from as few files as possible.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Array, RecordBatch};
 use arrow::error::ArrowError;
@@ -9,11 +10,12 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::error::Error;
 use super::file::DataFile;
+use super::incoming::Incoming;
 use super::keys::{FileKeys, Index, KeyHasher, named, parent_columns};
 use super::log::{Log, Snapshot};
 use super::reader::FileReader;
 use super::reconcile::deciding_columns;
-use crate::schema::{Cell, Row, Table, WriteMode, from_batch};
+use crate::schema::{Cell, Row, Table, WriteMode, from_batch, to_cells};
 
 /// Files that are read at the same time.
 const PARALLEL_FILES: usize = 4;
@@ -30,10 +32,12 @@ pub(crate) struct Found {
 /// What to look for in a table.
 pub(crate) struct Search {
     table: Arc<Table>,
-    new: Vec<Row>,
+    new: Incoming,
     rows: Index,
-    /// New rows by the partitions in which their key may be stored.
-    by_partition: HashMap<Vec<String>, Vec<usize>>,
+    /// Positions of new rows by the partitions in which their key may be stored.
+    by_partition: HashMap<Vec<String>, Vec<Range<usize>>>,
+    /// The values of the key's columns, in their order; made when a file is met of which no keys are known.
+    key_cells: OnceLock<Vec<Vec<Cell>>>,
     hasher: KeyHasher,
     parents: Vec<Parents>,
 }
@@ -58,7 +62,7 @@ impl Parents {
         columns: Vec<usize>,
         members: Vec<(usize, Row)>,
     ) -> Result<Self, ArrowError> {
-        let rows = || members.iter().map(|(position, row)| (*position, row));
+        let rows = || members.iter().map(|(_, row)| row);
         let own: Vec<usize> =
             columns.iter().copied().filter(|column| !table.partitions.contains(column)).collect();
         let hashes = match parent_columns(table) {
@@ -111,16 +115,14 @@ impl Search {
     /// parent's columns are set.
     pub(crate) fn new(
         table: &Arc<Table>,
-        new: Vec<Row>,
+        new: Incoming,
         complete: Vec<Row>,
     ) -> Result<Self, ArrowError> {
-        let rows = Index::new(table, table.key.clone(), new.iter().enumerate())?;
-        let mut by_partition: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
-        for (position, row) in new.iter().enumerate() {
-            by_partition
-                .entry(searched_partition(table, &partition_of(table, row)))
-                .or_default()
-                .push(position);
+        let rows = Index::of_batch(table, table.key.clone(), new.batch())?;
+        let mut by_partition: HashMap<Vec<String>, Vec<Range<usize>>> = HashMap::new();
+        for (partition, range) in new.partitions() {
+            let searched = searched_partition(table, partition);
+            by_partition.entry(searched).or_default().push(range.clone());
         }
         let mut kinds: HashMap<Vec<usize>, Vec<(usize, Row)>> = HashMap::new();
         for (position, parent) in complete.into_iter().enumerate() {
@@ -131,10 +133,11 @@ impl Search {
             .map(|(columns, members)| Parents::new(table, columns, members))
             .collect();
         let (table, hasher, parents) = (Arc::clone(table), KeyHasher::new(table)?, parents?);
-        Ok(Self { table, new, rows, by_partition, hasher, parents })
+        let key_cells = OnceLock::new();
+        Ok(Self { table, new, rows, by_partition, key_cells, hasher, parents })
     }
 
-    pub(crate) fn new_rows(&self) -> &[Row] {
+    pub(crate) fn incoming(&self) -> &Incoming {
         &self.new
     }
 
@@ -160,15 +163,27 @@ impl Search {
 
     fn may_hold_rows(&self, log: &Log, file: &DataFile) -> bool {
         let partition = searched_partition(&self.table, &file.partition);
-        let Some(rows) = self.by_partition.get(&partition) else { return false };
-        let keys = self.table.key.iter().filter(|key| !self.table.partitions.contains(key));
-        let keys: Vec<usize> = keys.copied().collect();
-        let in_range = |&&row: &&usize| {
-            keys.iter().all(|&key| file.may_hold(key, &self.new[row].cells()[key]))
-        };
-        let candidates = rows.iter().filter(in_range);
-        let mut hashes = candidates.map(|&row| self.rows.hashes[row]).peekable();
-        hashes.peek().is_some() && log.keys.may_hold_row(&file.path, hashes)
+        let Some(ranges) = self.by_partition.get(&partition) else { return false };
+        let rows = || ranges.iter().flat_map(Clone::clone);
+        if !log.keys.may_hold_row(&file.path, rows().map(|row| self.rows.hashes[row])) {
+            return false;
+        }
+        let cells = self.key_cells.get_or_init(|| self.key_cells());
+        let keys: Vec<(usize, &Vec<Cell>)> = self
+            .table
+            .key
+            .iter()
+            .copied()
+            .zip(cells)
+            .filter(|(key, _)| !self.table.partitions.contains(key))
+            .collect();
+        rows().any(|row| keys.iter().all(|(key, cells)| file.may_hold(*key, &cells[row])))
+    }
+
+    fn key_cells(&self) -> Vec<Vec<Cell>> {
+        let column =
+            |&key: &usize| to_cells(self.table.columns[key].kind, self.new.batch().column(key));
+        self.table.key.iter().map(column).collect()
     }
 
     async fn look(
@@ -237,7 +252,7 @@ impl Search {
         for parents in &self.parents {
             for (at, parent) in parents.index.matches(&self.table, batch)?.into_iter().enumerate() {
                 if let (Some(parent), None, true) = (parent, matches[at], gone.is_null(at)) {
-                    vanished.push((start + at, parent));
+                    vanished.push((start + at, parents.members[parent].0));
                 }
             }
         }

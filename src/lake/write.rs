@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use arrow::error::ArrowError;
 use chrono::Utc;
 use deltalake::kernel::{Action, Add, CommitInfo, Remove, Transaction};
 use futures::{StreamExt, TryStreamExt};
@@ -24,15 +25,17 @@ use object_store::ObjectStoreExt;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::change::{Change, Complete, Written, parents, prepare};
+use super::change::{Change, Complete, Written, parents};
 use super::error::Error;
 use super::evolve::{self, Fit};
 use super::file::{DataFile, object_path, partition_map};
+use super::incoming::Incoming;
+use super::keys::Keys;
 use super::log::{Log, Outcome, Snapshot};
 use super::parts::PartWriter;
 use super::reader::FileReader;
-use super::reconcile::{Stamp, compare, replacement};
-use super::stored::{Found, Search, partition_of};
+use super::reconcile::{Stamp, replacement};
+use super::stored::{Found, Search};
 use crate::schema::{Cell, Row, Table, WriteMode, from_batch, to_batch};
 
 /// How often a write is tried while others keep winning the race.
@@ -70,11 +73,11 @@ pub(crate) async fn write(log: &Log, change: Change<'_>) -> Result<Written, Erro
     let table = &log.table;
     let stamp = Stamp::new(table, change.run_id, change.seen_at);
     let parents = parents(table, &change)?;
-    let rows = prepare(table, change.organization, change.rows, &stamp)?;
-    if rows.is_empty() && parents.is_empty() {
+    let incoming = Incoming::new(table, change.organization, change.rows, &stamp)?;
+    if incoming.batch().num_rows() == 0 && parents.is_empty() {
         return Ok(Written::default());
     }
-    let search = Search::new(table, rows, parents)
+    let search = Search::new(table, incoming, parents)
         .map_err(|source| log.file_error("compare", "", source.into()))?;
     let app_id = log.fence_id(change.organization);
     let job = Job { log, search, stamp, also: &change.complete, seen_at: change.seen_at.into() };
@@ -116,7 +119,7 @@ impl Job<'_> {
                 Vec::new()
             }
         };
-        let plans = self.plan(found);
+        let plans = self.plan(found)?;
         if plans.is_empty() {
             return Ok(Some(Written::default()));
         }
@@ -166,21 +169,21 @@ impl Job<'_> {
     }
 
     /// Decides what becomes of every new and every stored row, by partition.
-    fn plan(&self, found: Vec<Found>) -> BTreeMap<Vec<String>, PartPlan> {
-        let table = &self.log.table;
-        let rows = self.search.new_rows();
-        let mut is_stored = vec![false; rows.len()];
+    fn plan(&self, found: Vec<Found>) -> Result<BTreeMap<Vec<String>, PartPlan>, Error> {
+        let incoming = self.search.incoming();
+        let mut is_stored = vec![false; incoming.batch().num_rows()];
         let mut plans: BTreeMap<Vec<String>, PartPlan> = BTreeMap::new();
         for Found { file, same, vanished } in found {
             let mut fates: BTreeMap<usize, Fate> =
                 vanished.into_iter().map(|(at, parent)| (at, Fate::Gone(parent))).collect();
             let mut updates = Vec::new();
-            for (at, new, stored) in same {
+            let rows = incoming.rows_at(same.iter().map(|&(_, new, _)| new))?;
+            for ((at, new, stored), row) in same.into_iter().zip(rows) {
                 // A key that is stored twice loses its second row.
                 let is_twice = std::mem::replace(&mut is_stored[new], true);
                 if is_twice {
                     fates.insert(at, Fate::Replaced);
-                } else if let Some(row) = replacement(&rows[new], &stored, &self.stamp) {
+                } else if let Some(row) = replacement(row, &stored, &self.stamp) {
                     fates.insert(at, Fate::Replaced);
                     updates.push(row);
                 }
@@ -191,11 +194,13 @@ impl Job<'_> {
                 plan.rewrites.push((file, fates));
             }
         }
-        for (position, row) in rows.iter().enumerate().filter(|(position, _)| !is_stored[*position])
-        {
-            plans.entry(partition_of(table, row)).or_default().inserts.push(position);
+        for (partition, rows) in incoming.partitions() {
+            let inserts: Vec<usize> = rows.clone().filter(|&row| !is_stored[row]).collect();
+            if !inserts.is_empty() {
+                plans.entry(partition.clone()).or_default().inserts = inserts;
+            }
         }
-        plans
+        Ok(plans)
     }
 
     async fn write_partition(
@@ -217,25 +222,23 @@ impl Job<'_> {
             tombstoned: (rows.len() - updated) as u64,
             ..Written::default()
         };
-        let new = self.search.new_rows();
-        if rows.is_empty() && plan.inserts.windows(2).all(|pair| pair[0] + 1 == pair[1]) {
+        let incoming = self.search.incoming();
+        let batch = if rows.is_empty() && plan.inserts.windows(2).all(|pair| pair[0] + 1 == pair[1])
+        {
             // The usual case: a run of new rows, already in order.
-            if let (Some(&first), Some(&last)) = (plan.inserts.first(), plan.inserts.last()) {
-                self.write_rows(&new[first..=last], &mut writer).await?;
-            }
+            let first = plan.inserts.first().copied().unwrap_or(0);
+            incoming.batch().slice(first, plan.inserts.len())
         } else {
-            rows.extend(plan.inserts.iter().map(|&position| new[position].clone()));
-            rows.sort_by(|a, b| compare(&table.key, a, b));
-            self.write_rows(&rows, &mut writer).await?;
+            let inserts = incoming.batch_at(plan.inserts)?;
+            let changed = to_batch(table, &rows).map_err(Error::Schema)?;
+            sorted(table, &[inserts, changed])
+                .map_err(|source| self.log.file_error("write", "", source.into()))?
+        };
+        for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
+            let rows = BATCH_ROWS.min(batch.num_rows() - start);
+            writer.write(&batch.slice(start, rows)).await?;
         }
         Ok((writer.finish().await?, written))
-    }
-
-    async fn write_rows(&self, rows: &[Row], writer: &mut PartWriter<'_>) -> Result<(), Error> {
-        for rows in rows.chunks(BATCH_ROWS) {
-            writer.write(&to_batch(&self.log.table, rows).map_err(Error::Schema)?).await?;
-        }
-        Ok(())
     }
 
     /// Copies the rows of a file that stay; those that are gone are marked and added to `rows`.
@@ -247,8 +250,7 @@ impl Job<'_> {
         rows: &mut Vec<Row>,
     ) -> Result<(), Error> {
         let (log, table) = (self.log, &self.log.table);
-        let failed =
-            |source: arrow::error::ArrowError| log.file_error("read", &file.path, source.into());
+        let failed = |source: ArrowError| log.file_error("read", &file.path, source.into());
         let columns: Vec<usize> = (0..table.columns.len()).collect();
         let mut batches = FileReader::new(log, file).batches(&columns, None).await?;
         let mut start = 0;
@@ -282,7 +284,7 @@ impl Job<'_> {
         &self,
         batch: &RecordBatch,
         gone: &[(usize, usize)],
-    ) -> Result<Result<Vec<Row>, Error>, arrow::error::ArrowError> {
+    ) -> Result<Result<Vec<Row>, Error>, ArrowError> {
         let table = &self.log.table;
         let positions: UInt32Array =
             gone.iter().map(|&(at, _)| u32::try_from(at).unwrap_or(0)).collect();
@@ -345,6 +347,17 @@ impl Job<'_> {
             }
         }
     }
+}
+
+/// Returns the rows of batches, sorted by key.
+fn sorted(table: &Arc<Table>, batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
+    let batch = concat_batches(&table.arrow_schema(), batches)?;
+    let keys = Keys::new(table, table.key.clone())?.of_batch(table, &batch)?;
+    let mut order: Vec<usize> = (0..batch.num_rows()).collect();
+    order.sort_by(|&a, &b| keys.row(a).cmp(&keys.row(b)));
+    let order: UInt32Array =
+        order.into_iter().map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect();
+    take_record_batch(&batch, &order)
 }
 
 pub(super) fn remove_action(table: &Table, file: &DataFile, now_ms: i64) -> Remove {

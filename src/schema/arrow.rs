@@ -7,7 +7,9 @@ use ::arrow::array::{
     Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondBuilder,
 };
 use ::arrow::compute::cast;
-use ::arrow::datatypes::{Date32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use ::arrow::datatypes::{
+    Date32Type, Float64Type, Int32Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType,
+};
 
 use super::error::Error;
 use super::row::{Cell, Row};
@@ -18,11 +20,21 @@ use super::table::{Kind, Table};
 /// # Errors
 /// Fails when a column that must not be null is, naming the row's key.
 pub fn to_batch(table: &Arc<Table>, rows: &[Row]) -> Result<RecordBatch, Error> {
-    let columns = (0..table.columns.len())
-        .map(|index| column(table, rows, index))
-        .collect::<Result<Vec<_>, _>>()?;
+    (0..table.columns.len()).try_for_each(|index| demand_values(table, rows, index))?;
+    batch(table, table.arrow_schema(), rows)
+}
+
+/// Builds the same of rows that are not complete yet: every column may hold nulls.
+pub(crate) fn to_partial_batch(table: &Arc<Table>, rows: &[Row]) -> Result<RecordBatch, Error> {
+    let all = table.arrow_schema();
+    let fields = all.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+    batch(table, Arc::new(Schema::new(fields.collect::<Vec<_>>())), rows)
+}
+
+fn batch(table: &Table, schema: SchemaRef, rows: &[Row]) -> Result<RecordBatch, Error> {
+    let columns = (0..table.columns.len()).map(|index| column(table, rows, index)).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    RecordBatch::try_new_with_options(table.arrow_schema(), columns, &options)
+    RecordBatch::try_new_with_options(schema, columns, &options)
         .map_err(|source| Error::Batch { table: table.name.clone(), source })
 }
 
@@ -39,7 +51,7 @@ macro_rules! build {
     }};
 }
 
-fn column(table: &Table, rows: &[Row], index: usize) -> Result<ArrayRef, Error> {
+fn demand_values(table: &Table, rows: &[Row], index: usize) -> Result<(), Error> {
     let column = &table.columns[index];
     if !column.is_nullable
         && let Some(row) = rows.iter().find(|row| row.cells()[index].is_null())
@@ -49,10 +61,19 @@ fn column(table: &Table, rows: &[Row], index: usize) -> Result<ArrayRef, Error> 
         let (table, column) = (table.name.clone(), column.name.clone());
         return Err(Error::MissingValue { table, column, row: key.join(", ") });
     }
+    Ok(())
+}
+
+fn column(table: &Table, rows: &[Row], index: usize) -> ArrayRef {
     let count = rows.len();
-    Ok(match column.kind {
+    match table.columns[index].kind {
         Kind::Text => {
-            build!(StringBuilder::with_capacity(count, count * 16), rows, index, Cell::Text(v) => v)
+            let length = |row: &Row| match &row.cells()[index] {
+                Cell::Text(text) => text.len(),
+                _ => 0,
+            };
+            let bytes = rows.iter().map(length).sum();
+            build!(StringBuilder::with_capacity(count, bytes), rows, index, Cell::Text(v) => v)
         }
         Kind::BigInt => build!(Int64Builder::with_capacity(count), rows, index, Cell::Int(v) => *v),
         Kind::Int => {
@@ -69,7 +90,7 @@ fn column(table: &Table, rows: &[Row], index: usize) -> Result<ArrayRef, Error> 
             let builder = TimestampMicrosecondBuilder::with_capacity(count).with_timezone("UTC");
             build!(builder, rows, index, Cell::Time(v) => *v)
         }
-    })
+    }
 }
 
 /// Reads rows back from a batch; columns are matched by name, those it lacks are null.
@@ -95,6 +116,12 @@ pub fn from_batch(table: &Arc<Table>, batch: &RecordBatch) -> Result<Vec<Row>, E
         }
     }
     Ok(rows)
+}
+
+/// Returns the values of an array of a column's type.
+pub(crate) fn to_cells(kind: Kind, array: &ArrayRef) -> Vec<Cell> {
+    let value = |at: usize| if array.is_null(at) { Cell::Null } else { cell(kind, array, at) };
+    (0..array.len()).map(value).collect()
 }
 
 fn cell(kind: Kind, array: &ArrayRef, position: usize) -> Cell {

@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Run;
 use super::error::Error;
 use super::scope::{Outcome, Scope};
-use crate::lake::Complete;
+use crate::lake::{Complete, Rows};
 use crate::schema::Row;
 
 /// Bytes that gathered rows may take before they are written: the more, the fewer commits and files.
@@ -88,10 +88,9 @@ pub(super) struct Close {
 /// Gathers and writes.
 #[derive(Default)]
 pub(super) struct Batch {
-    tables: BTreeMap<&'static str, Vec<Row>>,
+    tables: BTreeMap<&'static str, Rows>,
     complete: BTreeMap<&'static str, Vec<Complete>>,
     judged: Vec<super::jobs::Judged>,
-    bytes: usize,
     first_seen: Option<DateTime<Utc>>,
     last_seen: Option<DateTime<Utc>>,
     arrived: HashMap<usize, usize>,
@@ -102,26 +101,27 @@ impl Batch {
     /// Takes a message; writes when enough has gathered.
     pub async fn take(&mut self, run: &Run, message: Message) -> Result<(), Error> {
         match message {
-            Message::Unit(unit) => self.add(*unit),
+            Message::Unit(unit) => self.add(run.organization(), *unit)?,
             Message::Close(close) => self.closing.push(*close),
         }
         let waited = self
             .first_seen
             .zip(self.last_seen)
             .map_or(0, |(first, last)| (last - first).num_seconds());
-        if self.bytes >= MOST_BYTES || waited >= MOST_SECONDS {
+        let bytes: usize = self.tables.values().map(Rows::size).sum();
+        if bytes >= MOST_BYTES || waited >= MOST_SECONDS {
             self.write(run).await?;
         }
         Ok(())
     }
 
-    fn add(&mut self, unit: Unit) {
+    fn add(&mut self, organization: &str, unit: Unit) -> Result<(), Error> {
         if let Some(window) = unit.window {
             *self.arrived.entry(window).or_default() += 1;
         }
         for (table, rows) in unit.tables {
-            self.bytes += rows.iter().map(Row::size).sum::<usize>();
-            self.tables.entry(table).or_default().extend(rows);
+            let gathered = self.tables.entry(table).or_default();
+            gathered.extend(organization, rows).map_err(|source| Error::Schema { source })?;
         }
         for (table, complete) in unit.complete {
             self.complete.entry(table).or_default().extend(complete);
@@ -130,6 +130,7 @@ impl Batch {
         self.first_seen =
             Some(self.first_seen.map_or(unit.seen_at, |first| first.min(unit.seen_at)));
         self.last_seen = Some(self.last_seen.map_or(unit.seen_at, |last| last.max(unit.seen_at)));
+        Ok(())
     }
 
     /// Writes all that has gathered, then the windows that need nothing more.
@@ -146,7 +147,7 @@ impl Batch {
                 futures::future::try_join_all(writes).await?;
             }
         }
-        (self.bytes, self.first_seen, self.last_seen) = (0, None, None);
+        (self.first_seen, self.last_seen) = (None, None);
         let (done, waiting): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.closing).into_iter().partition(|close| {
                 self.arrived.get(&close.window).copied().unwrap_or(0) >= close.units

@@ -17,7 +17,7 @@ use crate::ado::Meter;
 use crate::event::Event;
 use crate::extract::{self, Resource, Source};
 use crate::lake::state::Progress;
-use crate::lake::{Change, Complete};
+use crate::lake::{Change, Complete, Rows};
 use crate::schema::Row;
 use crate::window::Window;
 
@@ -269,7 +269,7 @@ impl Run {
     pub async fn write(
         &self,
         table: &str,
-        rows: Vec<Row>,
+        rows: impl Into<Rows>,
         complete: Vec<Complete>,
         seen_at: DateTime<Utc>,
     ) -> Result<u64, Error> {
@@ -281,10 +281,11 @@ impl Run {
         &self,
         organization: &str,
         table: &str,
-        rows: Vec<Row>,
+        rows: impl Into<Rows>,
         complete: Vec<Complete>,
         seen_at: DateTime<Utc>,
     ) -> Result<u64, Error> {
+        let rows: Rows = rows.into();
         if !self.writes || (rows.is_empty() && complete.is_empty()) {
             return Ok(0);
         }

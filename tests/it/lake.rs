@@ -63,7 +63,9 @@ fn push(push_id: i64, month: &str) -> Row {
 async fn write(lake: &Lake, table: &str, seen_at: DateTime<Utc>, rows: Vec<Row>) -> Written {
     let complete = Vec::new();
     let (organization, run_id) = ("contoso", "run");
-    lake.write(Change { table, organization, run_id, seen_at, rows, complete }).await.unwrap()
+    lake.write(Change { table, organization, run_id, seen_at, rows: rows.into(), complete })
+        .await
+        .unwrap()
 }
 
 async fn write_labels(
@@ -72,7 +74,7 @@ async fn write_labels(
     pull_request_id: i64,
     names: &[&str],
 ) -> Written {
-    let rows = names.iter().map(|name| label(pull_request_id, name, seen_at)).collect();
+    let rows: Vec<Row> = names.iter().map(|name| label(pull_request_id, name, seen_at)).collect();
     let key = vec![
         ("repository_id", "r1".into()),
         ("pull_request_id", pull_request_id.into()),
@@ -80,7 +82,9 @@ async fn write_labels(
     ];
     let complete = vec![Complete { key, also: vec![("was_removed_open", true.into())] }];
     let (table, organization, run_id) = ("pull_request_labels", "contoso", "run");
-    lake.write(Change { table, organization, run_id, seen_at, rows, complete }).await.unwrap()
+    lake.write(Change { table, organization, run_id, seen_at, rows: rows.into(), complete })
+        .await
+        .unwrap()
 }
 
 async fn ask(session: &Session, query: &str) -> String {

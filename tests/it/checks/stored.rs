@@ -90,7 +90,7 @@ async fn forge(lake: &Lake, change: impl Fn(&mut Row)) {
         organization: "",
         run_id: "f0000000-0000-7000-8000-000000000000",
         seen_at: world::at("2026-06-02"),
-        rows: vec![row],
+        rows: vec![row].into(),
         complete: Vec::new(),
     };
     lake.write(change).await.unwrap();

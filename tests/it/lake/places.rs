@@ -7,7 +7,9 @@ use super::*;
 
 async fn fails(lake: &Lake, table: &str, rows: Vec<Row>) -> Error {
     let (organization, run_id, seen_at, complete) = ("contoso", "run", day(1), Vec::new());
-    let written = lake.write(Change { table, organization, run_id, seen_at, rows, complete }).await;
+    let written = lake
+        .write(Change { table, organization, run_id, seen_at, rows: rows.into(), complete })
+        .await;
     let error = written.unwrap_err();
     assert!(!error.hints().is_empty(), "{error}");
     assert!(!error.is_transient(), "{error}");
@@ -62,8 +64,14 @@ async fn organizations_may_be_named_anything() {
         let mut row = project("p1", name);
         row.set("organization", organization);
         let (table, run_id, seen_at) = ("projects", "run", day(1));
-        let change =
-            Change { table, organization, run_id, seen_at, rows: vec![row], complete: Vec::new() };
+        let change = Change {
+            table,
+            organization,
+            run_id,
+            seen_at,
+            rows: vec![row].into(),
+            complete: Vec::new(),
+        };
         assert_eq!(lake.write(change).await.unwrap().rows(), 1);
     }
     let fresh = open(folder.path());

@@ -147,7 +147,8 @@ async fn a_table_without_partitions_and_one_of_two_organizations_are_kept_in_ord
         for organization in ["contoso", "fabrikam"] {
             let rows = vec![project(&format!("p{number}"), "payments")];
             let (table, run_id, seen_at, complete) = ("projects", "run", day(1), Vec::new());
-            let change = Change { table, organization, run_id, seen_at, rows, complete };
+            let change =
+                Change { table, organization, run_id, seen_at, rows: rows.into(), complete };
             lake.write(change).await.unwrap();
         }
     }

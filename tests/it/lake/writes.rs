@@ -152,7 +152,14 @@ async fn rows_that_do_not_fit_change_nothing() {
     ];
     for (rows, message) in errors {
         let (table, organization, run_id, seen_at) = ("projects", "contoso", "run", day(1));
-        let change = Change { table, organization, run_id, seen_at, rows, complete: Vec::new() };
+        let change = Change {
+            table,
+            organization,
+            run_id,
+            seen_at,
+            rows: rows.into(),
+            complete: Vec::new(),
+        };
         let error: Error = lake.write(change).await.unwrap_err();
         assert_eq!(error.to_string(), message);
         assert!(!error.is_transient());

@@ -58,5 +58,7 @@ async fn write_tables(folder: &Path) {
 
 async fn write(lake: &Lake, table: &str, seen_at: DateTime<Utc>, rows: Vec<Row>) {
     let (organization, run_id, complete) = ("contoso", "run", Vec::new());
-    lake.write(Change { table, organization, run_id, seen_at, rows, complete }).await.unwrap();
+    lake.write(Change { table, organization, run_id, seen_at, rows: rows.into(), complete })
+        .await
+        .unwrap();
 }

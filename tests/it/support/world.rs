@@ -109,7 +109,7 @@ pub async fn write(lake: &Lake, rows: Vec<Row>) {
         organization: "contoso",
         run_id: "s1",
         seen_at: at("2026-06-01"),
-        rows,
+        rows: rows.into(),
         complete: Vec::new(),
     };
     lake.write(change).await.unwrap();

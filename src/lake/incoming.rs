@@ -1,0 +1,276 @@
+//! New rows of a change: checked, stamped, each key once, sorted by partition and key.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::{interleave_record_batch, take_record_batch};
+use arrow::datatypes::Schema;
+use arrow::error::ArrowError;
+
+use super::cells::to_array;
+use super::error::Error;
+use super::keys::Keys;
+use super::reconcile::{Stamp, reconcile};
+use super::rows::Rows;
+use crate::schema::{self, Cell, META_COLUMNS, Row, Table, from_batch, to_partial_batch};
+
+/// The rows of a change, ready to be written.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    table: Arc<Table>,
+    batch: RecordBatch,
+    partitions: Vec<(Vec<String>, Range<usize>)>,
+}
+
+impl Incoming {
+    /// Checks, stamps and sorts rows; of those with the same key comes what would if they had been written one after
+    /// the other.
+    pub(crate) fn new(
+        table: &Arc<Table>,
+        organization: &str,
+        rows: Rows,
+        stamp: &Stamp,
+    ) -> Result<Self, Error> {
+        if let Some(row) = rows.foreign(table) {
+            let problem = format!("a row belongs to table `{}`", row.table().name);
+            return Err(Error::Misuse { table: table.name.clone(), problem });
+        }
+        let mut batches = rows.into_batches(organization).map_err(Error::Schema)?;
+        batches.retain(|batch| batch.num_rows() > 0);
+        for batch in &batches {
+            check(table, organization, batch)?;
+        }
+        let failed = |source| schema::Error::Batch { table: table.name.clone(), source };
+        let batch = match ordered(table, batches, stamp)? {
+            None => RecordBatch::new_empty(table.arrow_schema()),
+            Some(batch) => stamped(table, &batch, stamp).map_err(failed).map_err(Error::Schema)?,
+        };
+        let partitions = partitions(table, &batch);
+        Ok(Self { table: Arc::clone(table), batch, partitions })
+    }
+
+    /// Returns all rows, in the columns of the table.
+    pub(crate) fn batch(&self) -> &RecordBatch {
+        &self.batch
+    }
+
+    /// Returns the partitions, each with the positions of its rows.
+    pub(crate) fn partitions(&self) -> &[(Vec<String>, Range<usize>)] {
+        &self.partitions
+    }
+
+    /// Returns the rows at some positions.
+    pub(crate) fn rows_at(
+        &self,
+        positions: impl IntoIterator<Item = usize>,
+    ) -> Result<Vec<Row>, Error> {
+        from_batch(&self.table, &self.batch_at(positions)?).map_err(Error::Schema)
+    }
+
+    /// Returns the same as a batch.
+    pub(crate) fn batch_at(
+        &self,
+        positions: impl IntoIterator<Item = usize>,
+    ) -> Result<RecordBatch, Error> {
+        let positions: UInt32Array =
+            positions.into_iter().map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect();
+        take_record_batch(&self.batch, &positions).map_err(|source| {
+            Error::Schema(schema::Error::Batch { table: self.table.name.clone(), source })
+        })
+    }
+}
+
+/// Demands what each row must keep, and names the first that does not.
+fn check(table: &Arc<Table>, organization: &str, batch: &RecordBatch) -> Result<(), Error> {
+    let owner = table.index("organization");
+    if let Some(owner) = owner.map(|index| batch.column(index).as_string::<i32>())
+        && owner.iter().any(|own| own != Some(organization))
+    {
+        let problem = format!("a row is not of organization `{organization}`");
+        return Err(Error::Misuse { table: table.name.clone(), problem });
+    }
+    for (index, column) in table.columns.iter().enumerate() {
+        if column.is_nullable || META_COLUMNS.contains(&column.name.as_str()) {
+            continue;
+        }
+        let array = batch.column(index);
+        let is_partition = table.partitions.contains(&index);
+        let is_bad = |at: &usize| {
+            array.is_null(*at) || (is_partition && array.as_string::<i32>().value(*at).is_empty())
+        };
+        let has_bad = array.null_count() > 0 || is_partition;
+        if let Some(at) = has_bad.then(|| (0..array.len()).find(is_bad)).flatten() {
+            let row = from_batch(table, &batch.slice(at, 1)).map_err(Error::Schema)?;
+            return Err(Error::Schema(schema::Error::MissingValue {
+                table: table.name.clone(),
+                column: column.name.clone(),
+                row: row.first().map(|row| describe(table, row)).unwrap_or_default(),
+            }));
+        }
+    }
+    Ok(())
+}
+
+fn describe(table: &Table, row: &Row) -> String {
+    let cells = table.key.iter().map(|&index| match &row.cells()[index] {
+        Cell::Text(text) => text.clone(),
+        Cell::Int(value) => value.to_string(),
+        other => format!("{other:?}"),
+    });
+    cells.collect::<Vec<_>>().join(", ")
+}
+
+/// Brings the rows of batches into the order of a file, each key once.
+fn ordered(
+    table: &Arc<Table>,
+    mut batches: Vec<RecordBatch>,
+    stamp: &Stamp,
+) -> Result<Option<RecordBatch>, Error> {
+    let failed = |source| Error::Schema(schema::Error::Batch { table: table.name.clone(), source });
+    let keys = Keys::new(table, table.key.clone()).map_err(failed)?;
+    let keys = batches.iter().map(|batch| keys.of_batch(table, batch));
+    let keys = keys.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let of = |&(batch, row): &(usize, usize)| keys[batch].row(row);
+    let mut order: Vec<(usize, usize)> = batches
+        .iter()
+        .enumerate()
+        .flat_map(|(batch, rows)| (0..rows.num_rows()).map(move |row| (batch, row)))
+        .collect();
+    order.sort_by(|a, b| of(a).cmp(&of(b)));
+    let mut unique = Vec::with_capacity(order.len());
+    let mut merged = Vec::new();
+    for same in order.chunk_by(|a, b| of(a) == of(b)) {
+        if let [one] = same {
+            unique.push(*one);
+            continue;
+        }
+        unique.push((batches.len(), merged.len()));
+        merged.push(one_after_the_other(table, &batches, same, stamp)?);
+    }
+    drop(keys);
+    if !merged.is_empty() {
+        batches.push(to_partial_batch(table, &merged).map_err(Error::Schema)?);
+    }
+    for &column in table.partitions.iter().rev() {
+        let texts: Vec<&StringArray> =
+            batches.iter().map(|batch| batch.column(column).as_string::<i32>()).collect();
+        let of = |&(batch, row): &(usize, usize)| texts[batch].value(row);
+        // Nearly always all of one organization.
+        if !unique.is_sorted_by_key(of) {
+            unique.sort_by(|a, b| of(a).cmp(of(b)));
+        }
+    }
+    let batches: Vec<&RecordBatch> = batches.iter().collect();
+    if batches.is_empty() {
+        return Ok(None);
+    }
+    interleave_record_batch(&batches, &unique).map(Some).map_err(failed)
+}
+
+/// Returns what comes of rows with the same key that are written one after the other.
+fn one_after_the_other(
+    table: &Arc<Table>,
+    batches: &[RecordBatch],
+    same: &[(usize, usize)],
+    stamp: &Stamp,
+) -> Result<Row, Error> {
+    let mut last: Option<Row> = None;
+    for &(batch, at) in same {
+        let rows = from_batch(table, &batches[batch].slice(at, 1)).map_err(Error::Schema)?;
+        for mut row in rows {
+            if let Some(last) = &last {
+                reconcile(&mut row, last);
+            }
+            last = Some(row);
+        }
+    }
+    let mut row = last.unwrap_or_else(|| Row::new(table));
+    stamp.apply(&mut row);
+    Ok(row)
+}
+
+/// Fills the columns that say which run saw the rows, and when.
+fn stamped(
+    table: &Arc<Table>,
+    batch: &RecordBatch,
+    stamp: &Stamp,
+) -> Result<RecordBatch, ArrowError> {
+    let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+    for (name, value) in [(META_COLUMNS[0], &stamp.run_id), (META_COLUMNS[1], &stamp.seen_at)] {
+        if let Some(index) = table.index(name) {
+            let cells = std::iter::repeat_n(value, batch.num_rows());
+            columns[index] = to_array(table.columns[index].kind, cells)?;
+        }
+    }
+    let schema: Arc<Schema> = table.arrow_schema();
+    RecordBatch::try_new(schema, columns)
+}
+
+/// Returns the partitions of sorted rows, each with the positions of its rows.
+fn partitions(table: &Table, batch: &RecordBatch) -> Vec<(Vec<String>, Range<usize>)> {
+    if batch.num_rows() == 0 {
+        return Vec::new();
+    }
+    let columns: Vec<&StringArray> =
+        table.partitions.iter().map(|&column| batch.column(column).as_string::<i32>()).collect();
+    let is_new = |&at: &usize| {
+        at == 0 || columns.iter().any(|column| column.value(at) != column.value(at - 1))
+    };
+    let starts: Vec<usize> = (0..batch.num_rows()).filter(is_new).collect();
+    let ends = starts.iter().skip(1).copied().chain([batch.num_rows()]);
+    let values = |at: usize| columns.iter().map(|column| column.value(at).to_owned()).collect();
+    starts.iter().zip(ends).map(|(&start, end)| (values(start), start..end)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::schema::Catalog;
+
+    fn label(name: &str, active: bool, month: &str) -> Row {
+        let catalog = Catalog::embedded().unwrap();
+        let mut row = Row::new(catalog.require("pull_request_labels").unwrap());
+        row.set("repository_id", "r").set("pull_request_id", 7_i64).set("created_month", month);
+        row.set("name", name).set("active", active);
+        row.set("first_seen_at", DateTime::from_timestamp(i64::from(active), 0));
+        row
+    }
+
+    #[test]
+    fn later_rows_win_and_rows_are_sorted_by_partition_and_key() {
+        let rows = vec![
+            label("b", true, "2026-02"),
+            label("c", true, "2026-01"),
+            label("a", true, "2026-02"),
+            label("a", false, "2026-02"),
+        ];
+        let table = Arc::clone(rows[0].table());
+        let stamp = Stamp::new(&table, "run", DateTime::from_timestamp(5, 0).unwrap());
+        let incoming = Incoming::new(&table, "contoso", rows.into(), &stamp).unwrap();
+        let rows = incoming.rows_at(0..3).unwrap();
+        let told: Vec<_> = rows.iter().map(|row| (row.text("name"), row.bool("active"))).collect();
+        assert_eq!(
+            told,
+            [(Some("c"), Some(true)), (Some("a"), Some(false)), (Some("b"), Some(true))]
+        );
+        // What is kept of the first one counts in the hash of what came of both.
+        assert_eq!(rows[1].time("first_seen_at"), DateTime::from_timestamp(1, 0));
+        let mut expected = rows[1].clone();
+        stamp.apply(&mut expected);
+        assert_eq!(rows[1], expected);
+        let ranges: Vec<_> = incoming.partitions().iter().map(|(_, range)| range.clone()).collect();
+        assert_eq!(ranges, [0..1, 1..3]);
+    }
+
+    #[test]
+    fn nothing_comes_of_nothing() {
+        let catalog = Catalog::embedded().unwrap();
+        let table = catalog.require("pull_request_labels").unwrap();
+        let stamp = Stamp::new(table, "run", DateTime::UNIX_EPOCH);
+        let incoming = Incoming::new(table, "contoso", Rows::default(), &stamp).unwrap();
+        assert_eq!((incoming.batch().num_rows(), incoming.partitions().len()), (0, 0));
+    }
+}

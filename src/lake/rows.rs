@@ -1,0 +1,95 @@
+//! Rows on their way into a table, packed into Arrow batches as they come: a batch takes a third of the memory of its rows.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::reconcile::ContentHash;
+use crate::schema::{self, Cell, META_COLUMNS, Row, Table, to_partial_batch};
+
+/// Rows that become one batch.
+const PACKED_ROWS: usize = 1024;
+
+/// Rows of one table and one organization.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    open: Vec<Row>,
+    open_bytes: usize,
+    packed: Vec<RecordBatch>,
+    packed_bytes: usize,
+    packed_rows: usize,
+}
+
+impl From<Vec<Row>> for Rows {
+    fn from(open: Vec<Row>) -> Self {
+        let open_bytes = open.iter().map(Row::size).sum();
+        Self { open, open_bytes, ..Self::default() }
+    }
+}
+
+impl Rows {
+    /// Returns how many rows there are.
+    pub fn len(&self) -> usize {
+        self.packed_rows + self.open.len()
+    }
+
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns about how many bytes of memory they take.
+    pub fn size(&self) -> usize {
+        self.packed_bytes + self.open_bytes
+    }
+
+    /// Adds rows, whose `organization` is set where it is null; all must be of one table.
+    ///
+    /// # Errors
+    /// Fails when rows cannot be made a batch.
+    pub fn extend(&mut self, organization: &str, rows: Vec<Row>) -> Result<(), schema::Error> {
+        self.open_bytes += rows.iter().map(Row::size).sum::<usize>();
+        self.open.extend(rows);
+        if self.open.len() >= PACKED_ROWS { self.pack(organization) } else { Ok(()) }
+    }
+
+    fn pack(&mut self, organization: &str) -> Result<(), schema::Error> {
+        let Some(first) = self.open.first() else { return Ok(()) };
+        let table = Arc::clone(first.table());
+        let (owner, hash) = (table.index("organization"), ContentHash::new(&table));
+        let hash_column = table.index(META_COLUMNS[2]);
+        for rows in self.open.chunks_mut(PACKED_ROWS) {
+            for row in rows.iter_mut() {
+                if let Some(cell) = owner.map(|index| &mut row.cells_mut()[index])
+                    && cell.is_null()
+                {
+                    *cell = organization.into();
+                }
+                if let Some(index) = hash_column {
+                    row.cells_mut()[index] = Cell::Text(hash.of(row));
+                }
+            }
+            let batch = to_partial_batch(&table, rows)?;
+            self.packed_bytes += batch.get_array_memory_size();
+            self.packed_rows += batch.num_rows();
+            self.packed.push(batch);
+        }
+        self.open = Vec::new();
+        self.open_bytes = 0;
+        Ok(())
+    }
+
+    /// Returns the first row that is not of a table.
+    pub(crate) fn foreign(&self, table: &Table) -> Option<&Row> {
+        self.open.iter().find(|row| row.table().name != table.name)
+    }
+
+    /// Returns all rows in the order in which they came, with their hashes; columns may hold nulls that must not.
+    pub(crate) fn into_batches(
+        mut self,
+        organization: &str,
+    ) -> Result<Vec<RecordBatch>, schema::Error> {
+        self.pack(organization)?;
+        Ok(self.packed)
+    }
+}
