@@ -36,6 +36,8 @@ struct State {
     now: DateTime<Utc>,
     /// By path below `_apis`, with the project's id before it unless it is the usual one.
     answers: BTreeMap<String, Value>,
+    /// Answers given once, before those.
+    once: BTreeMap<String, Value>,
     /// As lists show them.
     pulls: BTreeMap<i64, Value>,
     runs: BTreeMap<i64, Value>,
@@ -115,6 +117,11 @@ impl Fake {
     /// What a path answers: a list, an object, or a status.
     pub fn set(&self, path: &str, value: Value) {
         self.state().answers.insert(path.to_owned(), value);
+    }
+
+    /// What a path answers the next time, before it answers as ever.
+    pub fn set_once(&self, path: &str, value: Value) {
+        self.state().once.insert(path.to_owned(), value);
     }
 
     /// Moves the clock on.
@@ -308,7 +315,10 @@ fn answer(state: &mut State, address: &str) -> Response {
     }
 }
 
-fn found(state: &State, path: &str, query: &BTreeMap<String, String>) -> Option<Value> {
+fn found(state: &mut State, path: &str, query: &BTreeMap<String, String>) -> Option<Value> {
+    if let Some(value) = state.once.remove(path) {
+        return Some(value);
+    }
     if let Some(value) = state.answers.get(path) {
         return Some(value.clone());
     }

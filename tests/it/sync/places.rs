@@ -150,6 +150,36 @@ async fn a_disabled_repository_is_skipped_on_record_and_its_rows_stay() {
 }
 
 #[tokio::test]
+async fn a_branch_that_one_of_two_lists_names_is_not_deleted() {
+    let fake = Fake::start("").await;
+    let refs = format!("git/repositories/{REPOSITORY}/refs");
+    let main = json!({"name": "refs/heads/main", "objectId": "A1"});
+    let release = json!({"name": "refs/heads/release", "objectId": "B2"});
+    fake.set(&refs, json!([main, release]));
+    fake.sync_whole().await;
+    // A page that shifted while it was read leaves one out.
+    fake.set_once(&refs, json!([main]));
+    fake.advance(day());
+    fake.sync_whole().await;
+    let deleted = "select name, deleted_at is not null from branches order by 1";
+    assert_eq!(fake.rows(deleted).await, ["main false", "release false"]);
+    fake.set(&refs, json!([main]));
+    fake.advance(day());
+    fake.sync_whole().await;
+    assert_eq!(fake.rows(deleted).await, ["main false", "release true"]);
+}
+
+#[tokio::test]
+async fn a_token_that_may_not_ask_who_it_is_still_reads_profile_and_accounts() {
+    let fake = Fake::start("").await;
+    fake.set("connectionData", json!(403));
+    fake.set("accounts", json!([{"accountId": "a1", "accountName": "contoso"}]));
+    fake.sync_whole().await;
+    assert_eq!(fake.row("select account_id from organizations").await, "a1");
+    assert_eq!(fake.row("select count(*) from profiles").await, "1");
+}
+
+#[tokio::test]
 async fn a_pipeline_is_deleted_only_where_the_list_lacks_it_and_its_id_is_missing() {
     let fake = Fake::start("").await;
     let pipeline = |id: i64, name: &str| json!({"id": id, "name": name, "path": "\\"});

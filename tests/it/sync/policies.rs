@@ -40,6 +40,21 @@ async fn a_policy_is_deleted_only_where_the_list_lacks_it_and_its_id_is_missing(
 }
 
 #[tokio::test]
+async fn a_policy_that_its_id_shows_as_deleted_is_deleted() {
+    let fake = Fake::start("").await;
+    let own = policy(1, "2026-01-01T00:00:00Z");
+    fake.set("policy/configurations", json!([own]));
+    fake.sync_whole().await;
+    let mut deleted = own;
+    deleted["isDeleted"] = json!(true);
+    fake.set("policy/configurations", json!([]));
+    fake.set("policy/configurations/3", deleted);
+    fake.advance(TimeDelta::days(1));
+    fake.sync_whole().await;
+    assert_eq!(fake.row(POLICIES).await, "1 true 2026-01-01T00:00:00Z true 2026-03-11T08:00:00Z");
+}
+
+#[tokio::test]
 async fn a_new_revision_ends_the_one_before_also_where_the_history_may_not_be_read() {
     let fake = Fake::start("").await;
     fake.set("policy/configurations", json!([policy(1, "2026-01-01T00:00:00Z")]));
