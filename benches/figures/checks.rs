@@ -88,6 +88,11 @@ pub async fn measure(place: &Place) -> anyhow::Result<()> {
         "a plain aggregate over pull_requests",
         &format!("{yardstick:.3} s, the checks take {times:.0} times that"),
     );
+    if place.size == Size::Large {
+        let ran = run(&mut place.command(&["explain", large::PULL_REQUEST]), &place.folder)?;
+        let peak = ran.peak.map(|peak| format!(", peak {peak:.0} MiB")).unwrap_or_default();
+        line("one pull request explained", &format!("{:.3} s{peak}", ran.seconds));
+    }
     if let Some(peak) = own_peak {
         let most = if place.size == Size::Large { 2048.0 } else { 1024.0 };
         figure("peak memory of adolake", peak, " MiB", Wanted::AtMost(most));

@@ -20,6 +20,8 @@ use crate::place::Place;
 const PULL_REQUESTS: i64 = 1_000_000;
 /// Pull requests whose rows are written together: about a month of them.
 const CHUNK: i64 = 27_778;
+/// One of them.
+pub const PULL_REQUEST: &str = "contoso/Project 1/service-7!500000";
 const ORGANIZATION: &str = "contoso";
 const SYNCED_AT: &str = "2027-01-01T00:00:00Z";
 const ROWS: &str = include_str!("large.sql");

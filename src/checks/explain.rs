@@ -33,11 +33,12 @@ use super::error::Error;
 use super::evaluate::evaluate;
 use super::finding::{COLUMNS, Finding, Findings, PULL_REQUEST_ID};
 use super::header::{About, Header};
-use super::materialize::materialize_about;
+use super::materialize::{materialize_about, materialize_whole};
 use super::params::{Parameters, Period};
 use super::query::Query;
 use super::run::{Request, open, period, sync_times};
-use super::settings::{repositories, resolve};
+use super::settings::{Repository, repositories, resolve};
+use super::slices::{Slice, Whole};
 use super::views::{SETTINGS_TABLES, plan, register_settings};
 use crate::config::{Profile, Settings};
 use crate::lake::Lake;
@@ -122,9 +123,15 @@ pub async fn explain(
         parameters.give(name, value)?;
     }
     parameters.demand_declared(&checks)?;
+    let (mut only, mut kept) = (BTreeMap::new(), BTreeSet::new());
     // Queries of somebody else may compare pull requests with each other.
-    let only = if queries.is_embedded() { only(&found) } else { BTreeMap::new() };
-    materialize_about(context, queries, &checks, &explanations, &only).await?;
+    if let (true, Target::PullRequest(number)) = (queries.is_embedded(), &found.target) {
+        only = BTreeMap::from([(MERGED, is_pull_request(&found.repository, *number))]);
+        let asked: Vec<&Query> = checks.iter().chain(&explanations).copied().collect();
+        kept = materialize_whole(context, queries, &asked).await?;
+        Whole::new(context).await?.hold(context, Some(&Slice::of(&found.repository)))?;
+    }
+    materialize_about(context, queries, &checks, &explanations, &only, &kept).await?;
 
     let mut verdicts = Vec::new();
     for check in &checks {
@@ -216,18 +223,11 @@ fn explanations<'a>(
     Ok(chosen)
 }
 
-/// Which rows of a view are taken.
-fn only(found: &Found) -> BTreeMap<&'static str, Expr> {
-    match found.target {
-        Target::PullRequest(number) => {
-            let filter = col("organization")
-                .eq(lit(found.repository.organization.as_str()))
-                .and(col("repository_id").eq(lit(found.repository.repository_id.as_str())))
-                .and(col("pull_request_id").eq(lit(number)));
-            BTreeMap::from([(MERGED, filter)])
-        }
-        Target::Branch(_) | Target::Repository => BTreeMap::new(),
-    }
+fn is_pull_request(repository: &Repository, number: i64) -> Expr {
+    col("organization")
+        .eq(lit(repository.organization.as_str()))
+        .and(col("repository_id").eq(lit(repository.repository_id.as_str())))
+        .and(col("pull_request_id").eq(lit(number)))
 }
 
 /// Whether a finding is about the resource, or about its repository as a whole.

@@ -38,15 +38,17 @@ pub async fn materialize(
     register(context, queries, checks, &[], &BTreeMap::new(), &BTreeSet::new()).await
 }
 
-/// The same for checks and explanations of one resource: `only` says by view which of its rows are taken.
+/// The same for checks and explanations of one resource, for all views but those that are kept already: `only` says by
+/// view which of its rows are taken.
 pub(super) async fn materialize_about(
     context: &SessionContext,
     queries: &Queries,
     checks: &[&Query],
     explanations: &[&Query],
     only: &BTreeMap<&str, Expr>,
+    kept: &BTreeSet<&str>,
 ) -> Result<(), Error> {
-    register(context, queries, checks, explanations, only, &BTreeSet::new()).await
+    register(context, queries, checks, explanations, only, kept).await
 }
 
 /// Does the same as [`materialize`] for all views but those that are kept already.

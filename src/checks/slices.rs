@@ -18,6 +18,7 @@ use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use datafusion::prelude::{SessionContext, ident, lit};
 
 use super::error::Error;
+use super::settings;
 
 /// Tables that a slice holds in part, each with the column that says which.
 const TABLES: [(&str, &str); 10] = [
@@ -61,6 +62,14 @@ struct Repository {
 }
 
 impl Slice {
+    /// Of one repository.
+    pub(crate) fn of(repository: &settings::Repository) -> Self {
+        let one = |id: &str| {
+            BTreeMap::from([(repository.organization.clone(), BTreeSet::from([id.to_owned()]))])
+        };
+        Self { repositories: one(&repository.repository_id), projects: one(&repository.project_id) }
+    }
+
     /// Tells the rows of the slice by the id of their repository.
     pub(crate) fn holds_repository(&self) -> Expr {
         self.holds("repository_id")

@@ -254,6 +254,9 @@ fn pull_request_row(
     let author = pull_request.created_by.unwrap_or_default();
     let closer = pull_request.closed_by.unwrap_or_default();
     let options = pull_request.completion_options.unwrap_or_default();
+    // Whatever a reactivated one still says of its end: it is open.
+    let is_active = pull_request.status.as_deref() == Some("active");
+    let closed_at = pull_request.closed_date.filter(|_| !is_active);
     let is_squash = options.squash_merge == Some(true);
     let commit = |commit: Option<crate::ado::model::CommitRef>| commit.and_then(|c| c.commit_id);
     let fork = pull_request.fork_source.and_then(|fork| fork.repository);
@@ -279,7 +282,7 @@ fn pull_request_row(
         .set("target_commit", commit(pull_request.last_merge_target_commit))
         .set("merge_commit", commit(pull_request.last_merge_commit))
         .set("created_at", created_at)
-        .set("closed_at", pull_request.closed_date)
+        .set("closed_at", closed_at)
         .set("is_draft", pull_request.is_draft.unwrap_or(false))
         .set(
             "merge_strategy",

@@ -99,7 +99,7 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
 
 async fn known(run: &Run) -> Result<Known, Error> {
     let sql = "select pull_request_id, project_id, repository_id from pull_requests \
-         where organization = $organization and status = 'active'";
+         where organization = $organization and status = 'active' and closed_at is null";
     let mut active = HashMap::new();
     run.each("pull_requests", sql, "which pull requests were active", |row| {
         let text = |column| row.text(column).unwrap_or_default().to_owned();

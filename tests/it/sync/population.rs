@@ -213,7 +213,6 @@ async fn abandoned_reactivated_and_completed_ends_as_completed_with_details_of_t
     fake.edit(1, |pull| {
         pull["status"] = json!("active");
         pull["labels"] = json!([{"name": "emergency", "active": true}]);
-        pull.as_object_mut().unwrap().remove("closedDate");
     });
     fake.advance(days(1));
     fake.sync_whole().await;
