@@ -26,8 +26,6 @@ use crate::place::Place;
 use crate::process::{peak_memory, run};
 use crate::{Wanted, figure, line, title};
 
-/// How often everything is asked; the best time counts.
-const TIMES: usize = 3;
 /// How many days back the judged period begins: every pull request of the lake is judged.
 const JUDGED_DAYS: u64 = 1100;
 const PROFILE: Profile = Profile::Standard;
@@ -48,15 +46,17 @@ struct Court {
     queries: Queries,
     settings: SettingsRows,
     period: Period,
+    /// How often everything is asked; the best time counts.
+    times: usize,
 }
 
 /// Runs the checks with both engines.
 ///
 /// # Errors
 /// When the lake cannot be read, a check fails, or DuckDB does.
-pub async fn measure(place: &Place) -> anyhow::Result<()> {
+pub async fn measure(place: &Place, times: usize) -> anyhow::Result<()> {
     title("checks, standard profile");
-    let court = Court::open(place).await?;
+    let court = Court::open(place, times).await?;
     let all: Vec<&Query> = court.queries.checks().iter().collect();
     let mut own = BTreeMap::new();
     // A million pull requests are judged together only: one check alone says nothing more.
@@ -133,7 +133,7 @@ fn compare(
 
 impl Court {
     /// Opens the lake and resolves the settings; of a lake that was read, by a check run that stores nothing.
-    async fn open(place: &Place) -> anyhow::Result<Self> {
+    async fn open(place: &Place, times: usize) -> anyhow::Result<Self> {
         let (lake, queries) = (place.lake()?, Queries::embedded()?);
         let config = place.config(Some(JUDGED_DAYS))?;
         let request = Request {
@@ -163,13 +163,13 @@ impl Court {
         let repositories = checks::repositories(&session.ctx, lake.catalog()).await?;
         let settings =
             checks::resolve(&config.settings, lake.catalog(), &repositories, "figures", now)?;
-        Ok(Self { lake, queries, settings, period })
+        Ok(Self { lake, queries, settings, period, times })
     }
 
     /// Answers checks several times; the best time, and what was found.
     async fn best(&self, checks: &[&Query]) -> anyhow::Result<(f64, BTreeMap<String, Sum>)> {
         let (mut best, mut found) = (f64::INFINITY, BTreeMap::new());
-        for _ in 0..TIMES {
+        for _ in 0..self.times {
             let started = Instant::now();
             found = self.judge(checks).await?;
             best = started.elapsed().as_secs_f64().min(best);
@@ -199,7 +199,7 @@ impl Court {
     /// A plain aggregate over the table of pull requests, beside which the checks are seen.
     async fn yardstick(&self) -> anyhow::Result<f64> {
         let mut best = f64::INFINITY;
-        for _ in 0..TIMES {
+        for _ in 0..self.times {
             let session = self.lake.session().await?;
             let started = Instant::now();
             session.ctx.sql(YARDSTICK).await?.collect().await?;
@@ -238,7 +238,7 @@ impl Court {
         };
         Ok(json!({
             "threads": std::thread::available_parallelism()?.get(),
-            "repeats": TIMES,
+            "repeats": self.times,
             "tables": tables,
             "views": queries(self.queries.views()),
             "checks": queries(self.queries.checks()),

@@ -1,7 +1,7 @@
 //! Figures of speed and size, each beside what is wanted, all from one run on one machine.
 //!
 //! ```text
-//! cargo bench --bench figures [-- sync|lake|memory|checks|start|all] [--size medium] [--days 90] [--folder DIR]
+//! cargo bench --bench figures [-- sync|lake|memory|checks|start|all] [--size medium] [--days 90] [--times 3] [--folder DIR]
 //! ```
 //!
 //! - `sync`: how fast a simulated organization is read, beside a client that only fetches the same addresses.
@@ -50,6 +50,9 @@ struct Args {
     /// Where lakes are kept; a lake that is there already is not read again [default: a temporary folder]
     #[arg(long)]
     folder: Option<PathBuf>,
+    /// How often checks are answered; the best time counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    times: u32,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -91,7 +94,7 @@ async fn main() -> anyhow::Result<()> {
                 _ => sync::fill(&place).await?,
             }
         }
-        checks::measure(&place).await?;
+        checks::measure(&place, args.times as usize).await?;
     }
     if is_asked(What::Start) {
         start::measure(&place)?;
