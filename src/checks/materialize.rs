@@ -35,20 +35,7 @@ pub async fn materialize(
     queries: &Queries,
     checks: &[&Query],
 ) -> Result<(), Error> {
-    register(context, queries, checks, &[], &BTreeMap::new(), &BTreeSet::new()).await
-}
-
-/// The same for checks and explanations of one resource, for all views but those that are kept already: `only` says by
-/// view which of its rows are taken.
-pub(super) async fn materialize_about(
-    context: &SessionContext,
-    queries: &Queries,
-    checks: &[&Query],
-    explanations: &[&Query],
-    only: &BTreeMap<&str, Expr>,
-    kept: &BTreeSet<&str>,
-) -> Result<(), Error> {
-    register(context, queries, checks, explanations, only, kept).await
+    materialize_about(context, queries, checks, &[], &BTreeMap::new(), &BTreeSet::new()).await
 }
 
 /// Does the same as [`materialize`] for all views but those that are kept already.
@@ -58,10 +45,12 @@ pub(super) async fn materialize_but(
     checks: &[&Query],
     kept: &BTreeSet<&str>,
 ) -> Result<(), Error> {
-    register(context, queries, checks, &[], &BTreeMap::new(), kept).await
+    materialize_about(context, queries, checks, &[], &BTreeMap::new(), kept).await
 }
 
-async fn register(
+/// The same for checks and explanations of one resource, for all views but those that are kept already: `only` says by
+/// view which of its rows are taken.
+pub(super) async fn materialize_about(
     context: &SessionContext,
     queries: &Queries,
     checks: &[&Query],

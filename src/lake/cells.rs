@@ -1,8 +1,9 @@
-//! Cells → Arrow arrays and DataFusion scalars.
+//! Cells → Arrow arrays and DataFusion scalars; rows of a batch by position.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, StringArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::take_record_batch;
 use arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
 
@@ -53,4 +54,14 @@ pub(crate) fn to_scalar(kind: Kind, cell: &Cell) -> ScalarValue {
             ScalarValue::TimestampMicrosecond(micros, Some("UTC".into()))
         }
     }
+}
+
+/// Returns the rows of a batch at some positions.
+pub(crate) fn take_rows(
+    batch: &RecordBatch,
+    positions: impl IntoIterator<Item = usize>,
+) -> Result<RecordBatch, ArrowError> {
+    let positions: UInt32Array =
+        positions.into_iter().map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect();
+    take_record_batch(batch, &positions)
 }

@@ -3,12 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
-use arrow::compute::{interleave_record_batch, take_record_batch};
-use arrow::datatypes::Schema;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::compute::interleave_record_batch;
 use arrow::error::ArrowError;
 
-use super::cells::to_array;
+use super::cells::{take_rows, to_array};
 use super::error::Error;
 use super::keys::Keys;
 use super::reconcile::{Stamp, reconcile};
@@ -36,8 +35,7 @@ impl Incoming {
             let problem = format!("a row belongs to table `{}`", row.table().name);
             return Err(Error::Misuse { table: table.name.clone(), problem });
         }
-        let mut batches = rows.into_batches(organization).map_err(Error::Schema)?;
-        batches.retain(|batch| batch.num_rows() > 0);
+        let batches = rows.into_batches(organization).map_err(Error::Schema)?;
         for batch in &batches {
             check(table, organization, batch)?;
         }
@@ -73,9 +71,7 @@ impl Incoming {
         &self,
         positions: impl IntoIterator<Item = usize>,
     ) -> Result<RecordBatch, Error> {
-        let positions: UInt32Array =
-            positions.into_iter().map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect();
-        take_record_batch(&self.batch, &positions).map_err(|source| {
+        take_rows(&self.batch, positions).map_err(|source| {
             Error::Schema(schema::Error::Batch { table: self.table.name.clone(), source })
         })
     }
@@ -203,8 +199,7 @@ fn stamped(
             columns[index] = to_array(table.columns[index].kind, cells)?;
         }
     }
-    let schema: Arc<Schema> = table.arrow_schema();
-    RecordBatch::try_new(schema, columns)
+    RecordBatch::try_new(table.arrow_schema(), columns)
 }
 
 /// Returns the partitions of sorted rows, each with the positions of its rows.

@@ -271,7 +271,7 @@ fn searched_partition(table: &Table, partition: &[String]) -> Vec<String> {
 }
 
 /// Returns the values of a row's partition columns.
-pub(crate) fn partition_of(table: &Table, row: &Row) -> Vec<String> {
+fn partition_of(table: &Table, row: &Row) -> Vec<String> {
     let texts = table.partitions.iter().map(|&column| match &row.cells()[column] {
         Cell::Text(text) => text.clone(),
         _ => String::new(),

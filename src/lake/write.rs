@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::error::ArrowError;
 use chrono::Utc;
 use deltalake::kernel::{Action, Add, CommitInfo, Remove, Transaction};
@@ -25,6 +25,7 @@ use object_store::ObjectStoreExt;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::cells::take_rows;
 use super::change::{Change, Complete, Written, parents};
 use super::error::Error;
 use super::evolve::{self, Fit};
@@ -286,9 +287,8 @@ impl Job<'_> {
         gone: &[(usize, usize)],
     ) -> Result<Result<Vec<Row>, Error>, ArrowError> {
         let table = &self.log.table;
-        let positions: UInt32Array =
-            gone.iter().map(|&(at, _)| u32::try_from(at).unwrap_or(0)).collect();
-        let mut rows = match from_batch(table, &take_record_batch(batch, &positions)?) {
+        let gone_rows = take_rows(batch, gone.iter().map(|&(at, _)| at))?;
+        let mut rows = match from_batch(table, &gone_rows) {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(Error::Schema(error))),
         };
@@ -355,9 +355,7 @@ fn sorted(table: &Arc<Table>, batches: &[RecordBatch]) -> Result<RecordBatch, Ar
     let keys = Keys::new(table, table.key.clone())?.of_batch(table, &batch)?;
     let mut order: Vec<usize> = (0..batch.num_rows()).collect();
     order.sort_by(|&a, &b| keys.row(a).cmp(&keys.row(b)));
-    let order: UInt32Array =
-        order.into_iter().map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect();
-    take_record_batch(&batch, &order)
+    take_rows(&batch, order)
 }
 
 pub(super) fn remove_action(table: &Table, file: &DataFile, now_ms: i64) -> Remove {
