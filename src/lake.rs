@@ -45,17 +45,19 @@ pub use self::error::Error;
 pub(crate) use self::error::of_file;
 pub use self::maintain::{Care, Upkeep};
 pub use self::partitions::Partition;
+pub use self::parts::file_properties;
 pub use self::probe::Proof;
 pub use self::read::Session;
 pub use self::rows::Rows;
 
+pub(crate) use self::reconcile::ContentHash;
 pub(crate) use self::store::{Store, without_secrets};
 
 use self::log::Log;
 use crate::schema::{self, Catalog};
 
 /// Memory that the queries of a lake may use, unless told otherwise.
-const MEMORY_LIMIT: usize = 1 << 30;
+const MEMORY_LIMIT: usize = 3 << 29;
 
 /// Default of `lake.keep-versions`.
 const KEEP_VERSIONS: Duration = Duration::from_secs(400 * 86_400);

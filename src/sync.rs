@@ -17,6 +17,7 @@ mod details;
 mod error;
 mod jobs;
 mod judge;
+mod listed;
 mod places;
 mod plan;
 mod policies;

@@ -28,35 +28,57 @@ answers() {
     return 1
 }
 
-# Puts a container into Azurite: a request signed with the account's well-known key.
+# Puts a container into the Azurite of an address: a request signed with the account's well-known key.
 make_container() {
     python3 - "$1" "$2" <<'PYTHON'
-import base64, email.utils, hashlib, hmac, http.client, sys
-port, container = int(sys.argv[1]), sys.argv[2]
+import base64, email.utils, hashlib, hmac, http.client, ssl, sys, urllib.parse
+address, container = urllib.parse.urlsplit(sys.argv[1]), sys.argv[2]
 account = "devstoreaccount1"
 key = base64.b64decode("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==")
 headers = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
 text = "PUT" + "\n" * 12 + "".join(f"{name}:{value}\n" for name, value in headers.items())
 text += f"/{account}/{account}/{container}\nrestype:container"
 signature = base64.b64encode(hmac.new(key, text.encode(), hashlib.sha256).digest()).decode()
-link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+if address.scheme == "https":
+    # Its certificate was made a moment ago, for nobody else.
+    context = ssl._create_unverified_context()
+    link = http.client.HTTPSConnection(address.netloc, timeout=10, context=context)
+else:
+    link = http.client.HTTPConnection(address.netloc, timeout=10)
 headers["Authorization"] = f"SharedKey {account}:{signature}"
 link.request("PUT", f"/{account}/{container}?restype=container", headers=headers)
 sys.exit(link.getresponse().status != 201)
 PYTHON
 }
 
+# Starts Azurite at a port; its address with this scheme goes into a variable. Further arguments go to it.
+azurite() {
+    local variable=$1 scheme=$2 port=$3
+    local address="$scheme://127.0.0.1:$port/devstoreaccount1" log="$logs/azurite-$scheme"
+    shift 3
+    "$cache/node/node_modules/.bin/azurite-blob" --silent --inMemoryPersistence --blobHost 127.0.0.1 --blobPort "$port" \
+        --disableTelemetry --skipApiVersionCheck "$@" >"$log" 2>&1 &
+    pids+=($!)
+    if answers "$port" $! && make_container "$address" lake; then
+        export "$variable=$address"
+    else
+        skipped "Azurite by $scheme" "it does not start: $(tail -n 1 "$log")"
+    fi
+}
+
 start_azurite() {
     # DuckDB's delta extension looks for it at its usual port only.
     local port=10000
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && port=$(free_port)
-    "$cache/node/node_modules/.bin/azurite-blob" --silent --inMemoryPersistence --blobHost 127.0.0.1 --blobPort "$port" \
-        --disableTelemetry --skipApiVersionCheck >"$logs/azurite" 2>&1 &
-    pids+=($!)
-    if answers "$port" $! && make_container "$port" lake; then
-        export ADOLAKE_AZURITE="http://127.0.0.1:$port/devstoreaccount1"
+    azurite ADOLAKE_AZURITE http "$port"
+    # Tokens are taken over TLS only.
+    if ! command -v openssl >/dev/null; then
+        skipped "Azurite with tokens" "there is no openssl to make a certificate"
+    elif ! openssl req -x509 -newkey rsa:2048 -nodes -keyout "$logs/key.pem" -out "$logs/certificate.pem" -days 2 \
+        -subj /CN=127.0.0.1 -addext "subjectAltName=IP:127.0.0.1" 2>"$logs/openssl"; then
+        skipped "Azurite with tokens" "openssl makes no certificate: $(tail -n 1 "$logs/openssl")"
     else
-        skipped Azurite "it does not start: $(tail -n 1 "$logs/azurite")"
+        azurite ADOLAKE_AZURITE_TLS https "$(free_port)" --oauth basic --cert "$logs/certificate.pem" --key "$logs/key.pem"
     fi
 }
 

@@ -1,11 +1,12 @@
 //! Figures of speed and size, each beside what is wanted, all from one run on one machine.
 //!
 //! ```text
-//! cargo bench --bench figures [-- sync|lake|memory|checks|start|all] [--size medium] [--days 90] [--times 3] [--folder DIR]
+//! cargo bench --bench figures [-- sync|lake|parquet|memory|checks|start|all] [--size medium] [--days 90] [--times 3] [--folder DIR]
 //! ```
 //!
 //! - `sync`: how fast a simulated organization is read, beside a client that only fetches the same addresses.
 //! - `lake`: what commits cost a first sync, and one after some pull requests have changed; only when it is asked for.
+//! - `parquet`: bytes and scans of data files as they are set, and as they might be; only when it is asked for.
 //! - `memory`: the most that first syncs of a medium and a large organization hold; whatever `--size` says, and only when it
 //!   is asked for, as it takes long.
 //! - `checks`: the six checks on the lake of that sync, beside DuckDB with the same queries on the same files.
@@ -17,6 +18,7 @@ mod checks;
 mod lake;
 mod large;
 mod memory;
+mod parquet;
 mod place;
 mod process;
 mod start;
@@ -62,6 +64,7 @@ struct Args {
 enum What {
     Sync,
     Lake,
+    Parquet,
     Memory,
     Checks,
     Start,
@@ -87,13 +90,16 @@ async fn main() -> anyhow::Result<()> {
     if args.what == What::Memory {
         memory::measure(&place.folder, args.days).await?;
     }
-    if is_asked(What::Checks) {
-        if !place.has_lake() {
-            match args.size {
-                Size::Large => large::fill(&place).await?,
-                _ => sync::fill(&place).await?,
-            }
+    if (is_asked(What::Checks) || args.what == What::Parquet) && !place.has_lake() {
+        match args.size {
+            Size::Large => large::fill(&place).await?,
+            _ => sync::fill(&place).await?,
         }
+    }
+    if args.what == What::Parquet {
+        parquet::measure(&place, args.times as usize).await?;
+    }
+    if is_asked(What::Checks) {
         checks::measure(&place, args.times as usize).await?;
     }
     if is_asked(What::Start) {

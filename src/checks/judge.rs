@@ -14,9 +14,9 @@ use super::query::Query;
 use super::slices::{Whole, slices};
 use super::views::register_views;
 
-/// Completed pull requests that are judged together: each further slice costs a plan and a scan of its own, and a third
-/// more could use up what a session may take.
-const AT_A_TIME: i64 = 75_000;
+/// Completed pull requests that are judged together: each further slice costs a plan and a scan of its own, and this many
+/// take about two thirds of what a session may take.
+const AT_A_TIME: i64 = 100_000;
 
 /// Judges every resource of the checks; tables and settings must be registered. Hands over the findings of each check in
 /// order, those of a sliced check in several parts where there are more completed pull requests than `at_a_time`, or,

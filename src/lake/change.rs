@@ -47,6 +47,8 @@ pub struct Written {
     pub tombstoned: u64,
     /// Bytes of data files written.
     pub bytes: u64,
+    /// How many commits have changed rows of the organization, this one included; none where nothing had changed.
+    pub transaction: Option<i64>,
 }
 
 impl Written {

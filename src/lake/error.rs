@@ -43,6 +43,14 @@ pub enum Error {
         /// Why.
         source: object_store::Error,
     },
+    /// The storage refuses requests of another time than its own.
+    #[error("no access to `{place}`: the clock of this machine is not that of the storage")]
+    ClockSkew {
+        /// Table or address.
+        place: String,
+        /// Why.
+        source: object_store::Error,
+    },
     /// The container or bucket of the lake does not exist.
     #[error("cannot {doing} `{place}`: there is no such container or bucket")]
     NoContainer {
@@ -201,6 +209,12 @@ impl Error {
         {
             return Self::NoContainer { doing, place, source };
         }
+        if ["RequestTimeTooSkewed", "Request date header too old"]
+            .iter()
+            .any(|code| text.contains(code))
+        {
+            return Self::ClockSkew { place, source };
+        }
         // Of listings the store's refusal is known by its text only.
         let is_refusal =
             ["status code: 401", "status code: 403"].iter().any(|code| text.contains(code));
@@ -254,6 +268,7 @@ impl Error {
             | Self::NotAFolder { .. }
             | Self::NotWritable { .. }
             | Self::NoAccess { .. }
+            | Self::ClockSkew { .. }
             | Self::NoContainer { .. }
             | Self::Unfit { .. }
             | Self::NoHardLinks { .. }
@@ -337,6 +352,9 @@ impl Hint for Error {
             }
             Self::NoAccess { .. } => {
                 "check the credentials of the storage (`lake.options`) and their right to read there".into()
+            }
+            Self::ClockSkew { .. } => {
+                "set the clock of this machine, e.g. by NTP: a few minutes off are too many".into()
             }
             Self::NoContainer { .. } => {
                 "create it, or correct `lake.url`: adolake makes folders, but no containers or buckets".into()

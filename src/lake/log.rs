@@ -194,6 +194,11 @@ impl Log {
         }
     }
 
+    /// Returns the name under which commits that change rows of an organization are counted; upkeep changes none.
+    pub(crate) fn rows_id(&self, organization: &str) -> String {
+        format!("{}/rows", self.fence_id(organization))
+    }
+
     /// Reads a commit; none where there is no such version yet.
     pub(crate) async fn read_commit(&self, version: u64) -> Result<Option<Vec<Action>>, Error> {
         match self.log_store.read_commit_entry(version).await {

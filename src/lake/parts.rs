@@ -10,7 +10,7 @@ use object_store::ObjectStoreExt;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use uuid::Uuid;
 
 use super::error::Error;
@@ -76,7 +76,8 @@ impl<'a> PartWriter<'a> {
             Some(open) => open,
             closed => {
                 let schema = Arc::clone(&self.schema);
-                let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties()))?;
+                let writer =
+                    ArrowWriter::try_new(Vec::new(), schema, Some(file_properties().build()))?;
                 closed.insert(Open { writer, stats: Stats::new(table), keys: FileKeys::default() })
             }
         };
@@ -130,7 +131,8 @@ fn file_schema(table: &Table) -> SchemaRef {
     Arc::new(Schema::new(own.map(|(_, field)| Arc::clone(field)).collect::<Vec<_>>()))
 }
 
-fn properties() -> WriterProperties {
+/// Settings of data files. `cargo bench --bench figures -- parquet` prints what they cost and bring beside others.
+pub fn file_properties() -> WriterPropertiesBuilder {
     WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
@@ -138,5 +140,4 @@ fn properties() -> WriterProperties {
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         .set_created_by(concat!("adolake ", env!("CARGO_PKG_VERSION")).to_owned())
-        .build()
 }

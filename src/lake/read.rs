@@ -67,6 +67,18 @@ impl Lake {
         self.open_session(self.pin(|table| query.contains(table), RECENT).await?)
     }
 
+    /// Returns how many commits have changed rows of an organization in a table, 0 where there is no table; none where they
+    /// were not counted.
+    ///
+    /// # Errors
+    /// Fails when the log cannot be read.
+    pub async fn transaction(&self, table: &str, organization: &str) -> Result<Option<i64>, Error> {
+        let log = self.log(table)?;
+        let Some(snapshot) = log.within(RECENT).await? else { return Ok(Some(0)) };
+        let number = log.fence(&snapshot, &log.rows_id(organization)).await?;
+        Ok((number > 0).then_some(number))
+    }
+
     /// Fails where a table is not one of this adolake; whatever else is wrong with one shows when it is used.
     ///
     /// # Errors

@@ -16,12 +16,17 @@ pub(crate) struct ContentHash {
 
 impl ContentHash {
     pub(crate) fn new(table: &Table) -> Self {
+        Self::without(table, &[])
+    }
+
+    /// Leaves some columns out.
+    pub(crate) fn without(table: &Table, others: &[&str]) -> Self {
         let tag = |name: &str| {
             let mut tag = [0; 8];
             tag.copy_from_slice(&Sha256::digest(name)[..8]);
             tag
         };
-        let is_content = |name: &str| !META_COLUMNS.contains(&name);
+        let is_content = |name: &str| !META_COLUMNS.contains(&name) && !others.contains(&name);
         let columns = table.columns.iter();
         let tags = columns.map(|column| is_content(&column.name).then(|| tag(&column.name)));
         Self { tags: tags.collect() }

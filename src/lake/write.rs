@@ -80,11 +80,11 @@ pub(crate) async fn write(log: &Log, change: Change<'_>) -> Result<Written, Erro
     }
     let search = Search::new(table, incoming, parents)
         .map_err(|source| log.file_error("compare", "", source.into()))?;
-    let app_id = log.fence_id(change.organization);
+    let app_ids = [log.fence_id(change.organization), log.rows_id(change.organization)];
     let job = Job { log, search, stamp, also: &change.complete, seen_at: change.seen_at.into() };
     let _one_at_a_time = log.lock().await;
     for attempt in 1..=MAX_ATTEMPTS {
-        if let Some(written) = job.attempt(&app_id).await? {
+        if let Some(written) = job.attempt(&app_ids).await? {
             return Ok(written);
         }
         tokio::time::sleep(pause(attempt)).await;
@@ -109,7 +109,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Does all of it once, at the newest snapshot; none where another commit came in between.
-    async fn attempt(&self, app_id: &str) -> Result<Option<Written>, Error> {
+    async fn attempt(&self, app_ids: &[String; 2]) -> Result<Option<Written>, Error> {
         let (log, table) = (self.log, &self.log.table);
         let base = log.latest().await?;
         let found = match &base {
@@ -144,17 +144,17 @@ impl Job<'_> {
         }
         written.bytes = adds.iter().map(|add| u64::try_from(add.size).unwrap_or(0)).sum();
         let info = self.commit_info(&written, removes.is_empty());
-        let mut actions = Vec::with_capacity(adds.len() + removes.len() + 3);
+        let mut actions = Vec::with_capacity(adds.len() + removes.len() + 4);
         actions.extend(self.table_actions(base.as_deref(), now_ms)?);
-        let fence = match &base {
-            Some(base) => log.fence(base, app_id).await?,
-            None => 0,
-        };
-        actions.push(Action::Txn(Transaction::new_with_last_update(
-            app_id,
-            fence + 1,
-            Some(now_ms),
-        )));
+        for app_id in app_ids {
+            let number = match &base {
+                Some(base) => log.fence(base, app_id).await? + 1,
+                None => 1,
+            };
+            written.transaction = Some(number);
+            let fence = Transaction::new_with_last_update(app_id, number, Some(now_ms));
+            actions.push(Action::Txn(fence));
+        }
         actions.extend(removes.into_iter().map(Action::Remove));
         actions.extend(adds.iter().cloned().map(Action::Add));
         match log.commit(base.as_deref(), info, actions).await? {

@@ -6,18 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Days, Months, TimeDelta, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OnceCell, Semaphore, mpsc};
 
 use super::Run;
 use super::batch::{Batch, Close, Message, Unit};
 use super::counts::{self, Counted};
 use super::error::Error;
+use super::listed::{Listed, Transactions};
 use super::run::Project;
 use super::scope::{Outcome, Scope};
 use super::{details, strays};
 use crate::extract::Resource;
 use crate::extract::pull_requests::{self, CLOSED, Landed, Parent, PullRequestPage};
 use crate::lake::Complete;
+use crate::schema::Row;
 use crate::window::{Window, month_start, next_month};
 
 /// Messages that may wait for the writer.
@@ -44,16 +46,18 @@ pub(super) struct Known {
     /// The vote that was listed while the pull request was active, and the first answer that listed it, by number and
     /// reviewer.
     votes: HashMap<(i64, String), (i64, DateTime<Utc>)>,
-    /// Completed pull requests by branch and month.
-    counts: HashMap<Landed, Counted>,
 }
 
 /// What the readers of all projects share.
 pub(super) struct Shared<'a> {
     pub(super) run: &'a Run,
-    pub(super) known: Known,
-    /// Those of the known active ones that some list of this sync named.
+    /// Asked for once a list names something new.
+    known: OnceCell<Known>,
+    /// Completed pull requests by branch and month.
+    counts: HashMap<Landed, Counted>,
+    /// Numbers that some list of this sync named, of the known active ones as soon as these are known.
     pub(super) listed: Mutex<HashSet<i64>>,
+    transactions: &'a Transactions,
     send: mpsc::Sender<Message>,
     /// Room for rows that wait for the writer.
     room: Arc<Semaphore>,
@@ -68,22 +72,32 @@ pub(super) struct Open {
     landed: HashMap<Landed, HashSet<i64>>,
 }
 
-/// Reads the pull requests of all projects.
-pub(super) async fn read(run: &Run) -> Result<(), Error> {
+/// Reads the pull requests of all projects; returns what was listed, to be taken down once all else is read too.
+pub(super) async fn read(run: &Run) -> Result<Option<(Transactions, Vec<Listed>)>, Error> {
     if !run.wants(Resource::PullRequests) {
-        return Ok(());
+        return Ok(None);
     }
     run.begin(Resource::PullRequests);
     let windows = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel(WAITING);
     let room = Arc::new(Semaphore::new(WAITING_ROWS as usize));
-    let (known, listed) = (known(run).await?, Mutex::default());
-    let shared = Shared { run, known, listed, send, room, windows: &windows };
+    let transactions = Transactions::look(run).await?;
+    let (known, counts, listed) = (OnceCell::new(), counts::known(run).await?, Mutex::default());
+    let shared = Shared {
+        run,
+        known,
+        counts,
+        listed,
+        transactions: &transactions,
+        send,
+        room,
+        windows: &windows,
+    };
     let readers = async move {
         let result = futures::stream::iter(&run.projects)
             .map(|project| of_project(&shared, project))
             .buffer_unordered(run.input.section.concurrency.max(1))
-            .try_collect::<()>()
+            .try_collect::<Vec<Option<Listed>>>()
             .await;
         drop(shared);
         result
@@ -91,10 +105,10 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     let (read, written) = futures::join!(readers, write(run, receive));
     // The writer's error is the cause where both fail: readers then cannot hand over.
     written?;
-    read?;
+    let lists = read?.into_iter().flatten().collect();
     counts::compare(run).await?;
     run.end(Resource::PullRequests, &["pull_requests"]);
-    Ok(())
+    Ok(Some((transactions, lists)))
 }
 
 async fn known(run: &Run) -> Result<Known, Error> {
@@ -122,7 +136,7 @@ async fn known(run: &Run) -> Result<Known, Error> {
         })
         .await?;
     }
-    Ok(Known { active, votes, counts: counts::known(run).await? })
+    Ok(Known { active, votes })
 }
 
 async fn write(run: &Run, mut receive: mpsc::Receiver<Message>) -> Result<(), Error> {
@@ -133,20 +147,25 @@ async fn write(run: &Run, mut receive: mpsc::Receiver<Message>) -> Result<(), Er
     batch.write(run).await
 }
 
-async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<(), Error> {
+/// Reads the pull requests of one project; returns what its newest list named, if it was read.
+async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<Option<Listed>, Error> {
     let run = shared.run;
+    let list = Listed::new(run, project, shared.transactions);
     if !run.source.client().selects_by_time() {
-        let (_, is_read) = of_window(shared, project, everything(run), true).await?;
-        return if is_read { strays::read(shared, project).await } else { Ok(()) };
+        let (_, is_read) = of_window(shared, project, everything(run), Some(&list)).await?;
+        if is_read {
+            strays::read(shared, project, &list).await?;
+        }
+        return Ok(Some(list));
     }
     let mut gaps = run.gaps(Resource::PullRequests, &project.id);
-    let Some(newest) = gaps.pop() else { return Ok(()) };
-    let due = counts::due(run, &project.id, &shared.known.counts);
+    let Some(newest) = gaps.pop() else { return Ok(None) };
+    let due = counts::due(run, &project.id, &shared.counts);
     // The newest window first: its evidence is the first to expire. It reaches back far enough to see late labels and
     // votes, and to the start of a month, so that the month can be counted as a whole.
     let from = reach(run, newest, &due);
     let window = Window::new(from, run.upper);
-    let (mut rows, is_read) = of_window(shared, project, window, true).await?;
+    let (mut rows, is_read) = of_window(shared, project, window, Some(&list)).await?;
     if newest.from < from {
         gaps.push(Window::new(month_start(newest.from), from));
     } else {
@@ -155,9 +174,12 @@ async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<(), Error>
     past(shared, project, gaps, rows).await?;
     for month in due.into_iter().filter(|month| *month < from) {
         let window = Window::new(month, next_month(month));
-        of_window(shared, project, window, false).await?;
+        of_window(shared, project, window, None).await?;
     }
-    if is_read { strays::read(shared, project).await } else { Ok(()) }
+    if is_read {
+        strays::read(shared, project, &list).await?;
+    }
+    Ok(Some(list))
 }
 
 /// Returns the windows that would be read, the newest first, each with the least number of requests: every list of one
@@ -232,7 +254,7 @@ async fn past(
                 from
             };
             let window = Window::new(from.max(gap.from), to);
-            (rows, _) = of_window(shared, project, window, false).await?;
+            (rows, _) = of_window(shared, project, window, None).await?;
             let fitting = (months as usize * GOOD_WINDOW).checked_div(rows).unwrap_or(usize::MAX);
             months = u32::try_from(fitting.clamp(1, months as usize * 4)).unwrap_or(1);
             to = window.from;
@@ -242,6 +264,11 @@ async fn past(
 }
 
 impl Shared<'_> {
+    /// Returns what the lake has of pull requests that were active.
+    pub(super) async fn known(&self) -> Result<&Known, Error> {
+        self.known.get_or_try_init(|| known(self.run)).await
+    }
+
     pub(super) fn open(&self) -> Open {
         let number = self.windows.fetch_add(1, Ordering::Relaxed);
         Open { number, units: 0, rows: 0, landed: HashMap::new() }
@@ -266,8 +293,7 @@ impl Shared<'_> {
     ) {
         let counts = match outcome {
             Outcome::Ok => {
-                let known = &self.known.counts;
-                counts::rows(self.run, &project.id, scope.window, &open.landed, known)
+                counts::rows(self.run, &project.id, scope.window, &open.landed, &self.counts)
             }
             _ => Vec::new(),
         };
@@ -287,28 +313,28 @@ fn asked(window: Window) -> Window {
     Window::new(from.unwrap_or(window.from).max(DateTime::UNIX_EPOCH), window.to)
 }
 
-/// Reads one window, with the active pull requests where it is the newest; returns how many rows it had, and whether it
-/// was read in full.
+/// Reads one window, with the active pull requests where it is the newest, which has a list; returns how many rows it had,
+/// and whether it was read in full.
 async fn of_window(
     shared: &Shared<'_>,
     project: &Project,
     window: Window,
-    is_newest: bool,
+    newest: Option<&Listed>,
 ) -> Result<(usize, bool), Error> {
     let run = shared.run;
     let scope = shared.scope(project, window);
     let source = run.metered(&scope.meter);
     let mut open = shared.open();
     let mut outcome = Outcome::Ok;
-    if is_newest {
+    if newest.is_some() {
         let pages = pull_requests::active(&source, &project.id);
-        outcome = outcome
-            .max(take_pages(shared, &mut open, pages, usize::MAX).await?.unwrap_or(Outcome::Ok));
+        let ended = take_pages(shared, &mut open, pages, newest, usize::MAX).await?;
+        outcome = outcome.max(ended.unwrap_or(Outcome::Ok));
     }
     for status in CLOSED {
         let pages = pull_requests::closed(&source, &project.id, status, asked(window));
-        outcome = outcome
-            .max(take_pages(shared, &mut open, pages, usize::MAX).await?.unwrap_or(Outcome::Ok));
+        let ended = take_pages(shared, &mut open, pages, newest, usize::MAX).await?;
+        outcome = outcome.max(ended.unwrap_or(Outcome::Ok));
     }
     let (rows, is_read) = (open.rows, outcome == Outcome::Ok);
     shared.close(project, scope, open, outcome).await;
@@ -328,7 +354,7 @@ async fn all_at_once(
     let mut outcome = Outcome::Ok;
     for status in CLOSED {
         let pages = pull_requests::closed(&source, &project.id, status, asked(window));
-        match take_pages(shared, &mut open, pages, TRIED_PAGES).await? {
+        match take_pages(shared, &mut open, pages, None, TRIED_PAGES).await? {
             Some(ended) => outcome = outcome.max(ended),
             None => return Ok(None),
         }
@@ -344,13 +370,14 @@ async fn take_pages(
     shared: &Shared<'_>,
     open: &mut Open,
     pages: impl futures::Stream<Item = Result<PullRequestPage, crate::extract::Error>>,
+    list: Option<&Listed>,
     most: usize,
 ) -> Result<Option<Outcome>, Error> {
     let mut pages = std::pin::pin!(pages);
     let mut count = 0;
     loop {
         match shared.run.sort_out(pages.try_next().await)? {
-            Ok(Some(page)) => take_page(shared, open, page, true).await?,
+            Ok(Some(page)) => take_page(shared, open, page, list, true).await?,
             Ok(None) => return Ok(Some(Outcome::Ok)),
             Err(outcome) => return Ok(Some(outcome)),
         }
@@ -392,16 +419,17 @@ pub(super) async fn take_page(
     shared: &Shared<'_>,
     open: &mut Open,
     mut page: PullRequestPage,
+    list: Option<&Listed>,
     has_labels: bool,
 ) -> Result<(), Error> {
     let run = shared.run;
     // The service compares bounds loosely; what was closed later waits until its runs are read too.
     page.drop_closed_after(run.upper);
-    shared.known.complete(run, &mut page);
     run.progress(Resource::PullRequests, page.pull_requests.len(), 0);
     open.rows += page.pull_requests.len();
     for parent in &page.parents {
-        if shared.known.active.contains_key(&parent.pull_request_id) {
+        let is_relevant = |known: &Known| known.active.contains_key(&parent.pull_request_id);
+        if shared.known.get().is_none_or(is_relevant) {
             let mut listed = shared.listed.lock().unwrap_or_else(PoisonError::into_inner);
             listed.insert(parent.pull_request_id);
         }
@@ -409,9 +437,18 @@ pub(super) async fn take_page(
             open.landed.entry(landed.clone()).or_default().insert(parent.pull_request_id);
         }
     }
+    let parts =
+        |row: &Row| run.wants(Resource::PullRequestDetails).then(|| run.judge.parts(row)).flatten();
+    if let Some(list) = list {
+        list.leave_out(shared.transactions, &mut page, |row| parts(row).is_some());
+    }
+    if page.pull_requests.is_empty() {
+        return Ok(());
+    }
+    shared.known().await?.complete(run, &mut page);
     let (mut plain, mut wanted) = (Vec::new(), Vec::new());
     for row in page.pull_requests {
-        match run.wants(Resource::PullRequestDetails).then(|| run.judge.parts(&row)).flatten() {
+        match parts(&row) {
             Some(parts) => wanted.push((row, parts)),
             None => plain.push(row),
         }

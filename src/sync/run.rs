@@ -89,8 +89,24 @@ struct Done {
     /// What tells the rows apart.
     taken: BTreeSet<(Resource, String, DateTime<Utc>)>,
     changed: BTreeMap<String, u64>,
+    transactions: BTreeMap<String, Transactions>,
     started: BTreeMap<&'static str, Instant>,
     expected: BTreeMap<&'static str, u64>,
+}
+
+/// Commits of this run that changed rows of a table, by how many had done so before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Transactions {
+    first: i64,
+    last: i64,
+    is_gapless: bool,
+}
+
+impl Transactions {
+    /// Returns the number of the last one, if nobody else has committed since there were so many.
+    pub fn alone_since(self, before: i64) -> Option<i64> {
+        (self.is_gapless && self.first == before + 1).then_some(self.last)
+    }
 }
 
 impl Run {
@@ -166,7 +182,7 @@ impl Run {
         super::details::load_known(self).await?;
         super::runs::read(self).await?;
         super::pushes::read(self).await?;
-        super::pull_requests::read(self).await?;
+        let listed = super::pull_requests::read(self).await?;
         if self.wants(Resource::PullRequestDetails) {
             super::details::sweep(self).await?;
         }
@@ -181,7 +197,11 @@ impl Run {
         ended.extend(self.explanations.finish(true));
         // That nothing was missing is worth a row too: it was looked for.
         ended.extend(self.details.finish(!self.wants(Resource::PullRequestDetails)));
-        self.record(ended).await
+        self.record(ended).await?;
+        match listed {
+            Some((transactions, lists)) => super::listed::record(self, &transactions, lists).await,
+            None => Ok(()),
+        }
     }
 
     /// Reads everything, and writes how it ended even where something failed.
@@ -292,6 +312,7 @@ impl Run {
         let begun = Instant::now();
         let lake = Arc::clone(&self.input.lake);
         let (name, run_id) = (table.to_owned(), self.run_id.clone());
+        let is_own = organization == self.organization();
         let organization = organization.to_owned();
         let commit = async move {
             let (table, organization, run_id) = (&*name, &*organization, &*run_id);
@@ -303,6 +324,13 @@ impl Run {
             .await
             .map_err(|source| Error::Broken { source })?
             .map_err(|source| lake_error("write", table, source))?;
+        if let Some(number) = written.transaction.filter(|_| is_own) {
+            let first = Transactions { first: number, last: number - 1, is_gapless: true };
+            let mut done = self.done();
+            let own = done.transactions.entry(table.to_owned()).or_insert(first);
+            own.is_gapless &= number == own.last + 1;
+            own.last = number;
+        }
         if let Some(version) = written.version {
             let (table, rows, bytes) = (table.to_owned(), written.rows(), written.bytes);
             self.standing.committed(rows);
@@ -315,6 +343,11 @@ impl Run {
     /// Returns whether this run has written rows of a table.
     pub fn has_changed(&self, table: &str) -> bool {
         self.done().changed.contains_key(table)
+    }
+
+    /// Returns the commits of this run that changed rows of a table.
+    pub fn transactions(&self, table: &str) -> Option<Transactions> {
+        self.done().transactions.get(table).copied()
     }
 
     /// Takes down how scopes ended; to be called after their rows are written. It is written soon, many at a time: what a

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use super::error::Error;
 use super::judge::Rules;
+use super::listed::Listed;
 use super::pull_requests::{Shared, take_page};
 use super::run::Project;
 use super::scope::{Outcome, Scope};
@@ -13,8 +14,18 @@ use crate::window::Window;
 
 /// Asks by number for pull requests that were active and that no list names any more: pages may have shifted while they
 /// were read, or the identity may see less than before.
-pub(super) async fn read(shared: &Shared<'_>, project: &Project) -> Result<(), Error> {
+pub(super) async fn read(
+    shared: &Shared<'_>,
+    project: &Project,
+    list: &Listed,
+) -> Result<(), Error> {
     let run = shared.run;
+    if list.is_unchanged() {
+        // None was missing from the same list.
+        list.complete();
+        return Ok(());
+    }
+    let known = shared.known().await?;
     let mut missing: Vec<i64> = {
         let listed = shared.listed.lock().unwrap_or_else(PoisonError::into_inner);
         let is_readable = |repository: &String| {
@@ -24,9 +35,10 @@ pub(super) async fn read(shared: &Shared<'_>, project: &Project) -> Result<(), E
             // Of a repository that cannot be read every one is missing; it is named itself.
             (*owner == project.id && !listed.contains(id) && is_readable(repository)).then_some(*id)
         };
-        shared.known.active.iter().filter_map(is_missing).collect()
+        known.active.iter().filter_map(is_missing).collect()
     };
     if missing.is_empty() {
+        list.complete();
         return Ok(());
     }
     missing.sort_unstable();
@@ -60,7 +72,7 @@ pub(super) async fn read(shared: &Shared<'_>, project: &Project) -> Result<(), E
                 false
             }
         };
-        take_page(shared, &mut open, page, has_labels).await?;
+        take_page(shared, &mut open, page, None, has_labels).await?;
     }
     if !unreachable.is_empty() {
         let numbers = unreachable.join(", ");

@@ -3,6 +3,7 @@
 pub mod canned;
 pub mod cases;
 pub mod cmd;
+pub mod entra;
 pub mod fake;
 pub mod lake;
 pub mod proxy;

@@ -1,6 +1,7 @@
 //! Whole syncs of the simulated organization into a lake: what stands there, and what a second one adds.
 
 mod details;
+mod listed;
 mod older;
 mod places;
 mod planned;

@@ -5,7 +5,7 @@ use adolake::lake::{Change, Lake};
 use adolake::schema::{Row, from_batch};
 use serde_json::Value;
 
-use super::{OWN, check};
+use super::own::{OWN, check};
 use crate::support::cmd::Adolake;
 use crate::support::world::{self, ask};
 

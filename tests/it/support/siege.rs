@@ -146,7 +146,7 @@ impl Place {
 
 /// Returns the variable that holds an option which must not stand in a file; none for any other option.
 fn secret_variable(option: &str) -> Option<String> {
-    let is_secret = option.ends_with("_key") || option.ends_with("_token");
+    let is_secret = ["_key", "_secret", "_token"].iter().any(|end| option.ends_with(end));
     is_secret.then(|| format!("STORE_{}", option.to_uppercase()))
 }
 

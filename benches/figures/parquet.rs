@@ -1,0 +1,195 @@
+//! What the settings of data files cost and bring: bytes, and the time of scans, beside those of other settings.
+
+use std::time::{Duration, Instant};
+
+use adolake::lake::{Lake, file_properties};
+use anyhow::Context as _;
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{
+    EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
+};
+
+use crate::place::Place;
+use crate::{line, title};
+
+/// Rows whose order is kept while the order of a file is taken apart: none of two neighbours stay so.
+const STRIDE: usize = 7_919;
+
+/// The rows of one file, sorted by key.
+struct Part {
+    rows: RecordBatch,
+    key: Vec<String>,
+}
+
+/// How files are written.
+struct Choice {
+    name: &'static str,
+    properties: WriterProperties,
+    is_sorted: bool,
+}
+
+/// What files of a choice come to.
+#[derive(Default)]
+struct Cost {
+    bytes: usize,
+    write: Duration,
+    scan: Duration,
+    keys: Duration,
+}
+
+/// Writes all rows of the lake anew, a file for each partition, in several ways, and reads them.
+///
+/// # Errors
+/// When the lake cannot be read.
+pub async fn measure(place: &Place, times: usize) -> anyhow::Result<()> {
+    title("settings of data files, one file for each partition, in memory");
+    let lake = place.lake()?;
+    let parts = parts(&lake).await?;
+    let rows: usize = parts.iter().map(|part| part.rows.num_rows()).sum();
+    let pull_requests = place.size.pull_requests() as f64;
+    line("rewritten", &format!("{} files, {rows} rows", parts.len()));
+    let mut chosen: Option<Cost> = None;
+    for choice in choices() {
+        let cost = cost(&parts, &choice, times)?;
+        let first = chosen.as_ref().unwrap_or(&cost);
+        let ratio = |own: Duration, first: Duration| own.as_secs_f64() / first.as_secs_f64();
+        line(
+            choice.name,
+            &format!(
+                "{:>7.1} bytes per pull request ({:.2}), write {:>6.3} s ({:.2}), scan {:>6.3} s ({:.2}), keys {:>6.3} s ({:.2})",
+                cost.bytes as f64 / pull_requests,
+                cost.bytes as f64 / first.bytes as f64,
+                cost.write.as_secs_f64(),
+                ratio(cost.write, first.write),
+                cost.scan.as_secs_f64(),
+                ratio(cost.scan, first.scan),
+                cost.keys.as_secs_f64(),
+                ratio(cost.keys, first.keys),
+            ),
+        );
+        chosen.get_or_insert(cost);
+    }
+    Ok(())
+}
+
+fn choices() -> Vec<Choice> {
+    let made = |name, change: fn(WriterPropertiesBuilder) -> WriterPropertiesBuilder| Choice {
+        name,
+        properties: change(file_properties()).build(),
+        is_sorted: true,
+    };
+    let zstd = |level| Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default());
+    let mut choices = vec![made("the choice", |own| own)];
+    choices.push(Choice { is_sorted: false, ..made("not sorted", |own| own) });
+    for (name, compression) in [
+        ("zstd 3", zstd(3)),
+        ("zstd 9", zstd(9)),
+        ("snappy", Compression::SNAPPY),
+        ("uncompressed", Compression::UNCOMPRESSED),
+    ] {
+        let properties = file_properties().set_compression(compression).build();
+        choices.push(Choice { name, properties, is_sorted: true });
+    }
+    choices.push(made("no dictionaries", |own| own.set_dictionary_enabled(false)));
+    choices.push(made("page statistics and offsets", |own| {
+        own.set_statistics_enabled(EnabledStatistics::Page).set_offset_index_disabled(false)
+    }));
+    choices
+        .push(made("row groups of 8,192 rows", |own| own.set_max_row_group_row_count(Some(8_192))));
+    choices.push(made("row groups of 1,048,576 rows", |own| {
+        own.set_max_row_group_row_count(Some(1 << 20))
+    }));
+    choices.push(made("data pages of version 2", |own| {
+        own.set_writer_version(WriterVersion::PARQUET_2_0)
+    }));
+    choices
+}
+
+/// Reads the rows of the lake, partition by partition.
+async fn parts(lake: &Lake) -> anyhow::Result<Vec<Part>> {
+    let session = lake.session().await?;
+    let partitions = lake.partitions(&session).await?;
+    let mut parts = Vec::new();
+    for name in session.versions.keys() {
+        let table = lake.catalog().require(name)?;
+        let named = |at: &usize| table.columns[*at].name.clone();
+        let own: Vec<String> = table.partitions.iter().map(named).collect();
+        let key: Vec<String> = table.key.iter().map(named).filter(|c| !own.contains(c)).collect();
+        let others = table.columns.iter().map(|column| &column.name).filter(|c| !own.contains(c));
+        let others = others.cloned().collect::<Vec<_>>().join(", ");
+        for partition in partitions.get(name).into_iter().flatten() {
+            let equals = partition.values.iter();
+            let equals = equals
+                .map(|(column, value)| format!(" and {column} = '{}'", value.replace('\'', "''")));
+            let wanted = equals.fold("true".to_owned(), |text, next| text + &next);
+            let sql =
+                format!("select {others} from {name} where {wanted} order by {}", key.join(", "));
+            let batches = session.ctx.sql(&sql).await?.collect().await?;
+            let Some(first) = batches.first() else { continue };
+            let rows = arrow::compute::concat_batches(&first.schema(), &batches)?;
+            parts.push(Part { rows, key: key.clone() });
+        }
+    }
+    Ok(parts)
+}
+
+fn cost(parts: &[Part], choice: &Choice, times: usize) -> anyhow::Result<Cost> {
+    let mut best: Option<Cost> = None;
+    for _ in 0..times {
+        let mut cost = Cost::default();
+        for part in parts {
+            let rows = if choice.is_sorted { part.rows.clone() } else { disordered(&part.rows)? };
+            let begun = Instant::now();
+            let properties = choice.properties.clone();
+            let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties))?;
+            writer.write(&rows)?;
+            let bytes = Bytes::from(writer.into_inner()?);
+            cost.write += begun.elapsed();
+            cost.bytes += bytes.len();
+            let begun = Instant::now();
+            read(&bytes, None)?;
+            cost.scan += begun.elapsed();
+            let begun = Instant::now();
+            read(&bytes, Some(&part.key))?;
+            cost.keys += begun.elapsed();
+        }
+        best = Some(match best {
+            Some(best) => Cost {
+                bytes: cost.bytes,
+                write: best.write.min(cost.write),
+                scan: best.scan.min(cost.scan),
+                keys: best.keys.min(cost.keys),
+            },
+            None => cost,
+        });
+    }
+    best.context("nothing was measured")
+}
+
+/// Reads all rows of a file, all columns or some.
+fn read(bytes: &Bytes, columns: Option<&[String]>) -> anyhow::Result<()> {
+    let options = ArrowReaderOptions::new();
+    let mut reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes.clone(), options)?;
+    if let Some(columns) = columns {
+        let names = columns.iter().map(String::as_str);
+        let mask = ProjectionMask::columns(reader.parquet_schema(), names);
+        reader = reader.with_projection(mask);
+    }
+    for batch in reader.with_batch_size(8_192).build()? {
+        std::hint::black_box(batch?);
+    }
+    Ok(())
+}
+
+/// Takes rows out of order.
+fn disordered(rows: &RecordBatch) -> anyhow::Result<RecordBatch> {
+    let count = rows.num_rows();
+    let mut order: Vec<u32> = (0..u32::try_from(count)?).collect();
+    order.sort_by_key(|&at| (at as usize).wrapping_mul(STRIDE) % count.max(1));
+    let order = arrow::array::UInt32Array::from(order);
+    Ok(arrow::compute::take_record_batch(rows, &order)?)
+}
