@@ -2,7 +2,7 @@
 CREATE TABLE sync_runs (
     run_id       STRING    NOT NULL COMMENT 'the sync',
     resource     STRING    NOT NULL COMMENT 'what was read, e.g. pull_requests.completed',
-    scope        STRING    NOT NULL COMMENT 'what it was read within: an organization name, a project or repository id, repository_id@ref, or what of a project, e.g. project_id@listed',
+    scope        STRING    NOT NULL COMMENT 'what it was read within: an organization name, a project or repository id, repository_id@ref, or a part of these, e.g. project_id@listed',
     scope_name   STRING             COMMENT 'the same for people',
     window_from  TIMESTAMP NOT NULL COMMENT 'lower bound of what was read, UTC; 1970-01-01 = from the beginning, and for what has no window',
     window_to    TIMESTAMP NOT NULL COMMENT 'upper bound of what was read, UTC',
@@ -13,7 +13,7 @@ CREATE TABLE sync_runs (
     retries      BIGINT    NOT NULL COMMENT 'requests that were repeated',
     throttled_s  DOUBLE    NOT NULL COMMENT 'time spent waiting because Azure DevOps asked for it, seconds',
     error        STRING             COMMENT 'what went wrong; null when ok',
-    listed       STRING             COMMENT 'of project_id@listed: fingerprints of what the lists named and the commits they belong to, JSON; what is listed again unchanged is not looked up',
+    settled      STRING             COMMENT 'what need not be looked up again while nothing has changed, JSON: of project_id@listed what its lists named, of organization@settled which questions found nothing missing',
     started_at   TIMESTAMP NOT NULL COMMENT 'Date of the first answer of the sync, UTC',
     finished_at  TIMESTAMP NOT NULL COMMENT 'Date of the last answer before this row was written, UTC',
     _run_id      STRING    NOT NULL COMMENT 'run that wrote this row',

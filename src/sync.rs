@@ -27,6 +27,7 @@ mod retention;
 mod run;
 mod runs;
 mod scope;
+mod settled;
 mod snapshots;
 mod standing;
 mod strays;
@@ -130,7 +131,7 @@ pub async fn sync(input: Input, options: &Options) -> Result<Report, Error> {
             what: "the lake".to_owned(),
             source: Box::new(source),
         })?;
-        let mut run = Run::start(input, options, Arc::clone(&standing)).await?;
+        let run = Run::start(input, options, Arc::clone(&standing)).await?;
         run.complete().await?;
         Ok(run.report())
     };

@@ -33,6 +33,9 @@ use crate::schema::Table;
 /// After so many commits the log gets a checkpoint.
 pub(crate) const CHECKPOINT_INTERVAL: u64 = 10;
 
+/// How old what a query, or a look before a write, knows of a log may be.
+pub(crate) const RECENT: Duration = Duration::from_secs(5);
+
 /// How often a commit is put whose answer was lost on its way, and how much longer the pause is each time.
 const COMMIT_ATTEMPTS: u32 = 6;
 const COMMIT_PAUSE: Duration = Duration::from_millis(100);

@@ -14,7 +14,7 @@ use url::Url;
 use super::Lake;
 use super::error::Error;
 use super::history::{Found, version_at};
-use super::log::{Log, Snapshot};
+use super::log::{Log, RECENT, Snapshot};
 use super::scan::LakeTable;
 use super::store::ENGINE_URL;
 
@@ -26,9 +26,6 @@ const FIRST: [&[&str]; 4] = [
     &["pipeline_runs"],
     &["organizations", "projects", "repositories"],
 ];
-
-/// How old what a session for one query knows of a log may be.
-const RECENT: Duration = Duration::from_secs(5);
 
 /// Bytes from the end of a file that are fetched to find its footer: small files are fetched whole.
 const FOOTER_BYTES: usize = 512 << 10;

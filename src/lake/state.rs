@@ -20,8 +20,8 @@ pub struct Progress {
     pub windows: BTreeMap<(String, String), Windows>,
     /// Resource and scope → start of the last sync that read it in full.
     pub read_at: BTreeMap<(String, String), DateTime<Utc>>,
-    /// Scope → the newest `listed` of it.
-    pub listed: BTreeMap<String, String>,
+    /// Resource and scope → its newest `settled`.
+    pub settled: BTreeMap<(String, String), String>,
     /// Start of the first sync of any organization, from which checks count where no start date is set; none before it.
     pub first_sync: Option<DateTime<Utc>>,
     /// The syncs, newest first.
@@ -66,11 +66,11 @@ impl Progress {
         if is_ok {
             let key = (text("resource"), text("scope"));
             self.windows.entry(key.clone()).or_default().add(Window::new(from, to));
-            let read_at = self.read_at.entry(key).or_insert(started_at);
+            let read_at = self.read_at.entry(key.clone()).or_insert(started_at);
             if *read_at <= started_at
-                && let Some(listed) = row.text("listed")
+                && let Some(settled) = row.text("settled")
             {
-                self.listed.insert(text("scope"), listed.to_owned());
+                self.settled.insert(key, settled.to_owned());
             }
             *read_at = started_at.max(*read_at);
         }
@@ -106,7 +106,7 @@ impl Lake {
             "status",
             "started_at",
             "finished_at",
-            "listed",
+            "settled",
         ];
         let positions = |names: &[&str]| -> Vec<usize> {
             names.iter().filter_map(|name| log.table.index(name)).collect()

@@ -32,7 +32,7 @@ use super::evolve::{self, Fit};
 use super::file::{DataFile, object_path, partition_map};
 use super::incoming::Incoming;
 use super::keys::Keys;
-use super::log::{Log, Outcome, Snapshot};
+use super::log::{Log, Outcome, RECENT, Snapshot};
 use super::parts::PartWriter;
 use super::reader::FileReader;
 use super::reconcile::{Stamp, replacement};
@@ -111,18 +111,22 @@ impl Job<'_> {
     /// Does all of it once, at the newest snapshot; none where another commit came in between.
     async fn attempt(&self, app_ids: &[String; 2]) -> Result<Option<Written>, Error> {
         let (log, table) = (self.log, &self.log.table);
-        let base = log.latest().await?;
-        let found = match &base {
-            Some(base) if table.mode != WriteMode::Append => self.search.run(log, base).await?,
-            Some(_) => Vec::new(),
-            None => {
-                log.check_vacant().await?;
-                Vec::new()
-            }
-        };
-        let plans = self.plan(found)?;
+        // That nothing is to be done may be seen in what was the newest a moment ago.
+        let recent = log.within(RECENT).await?;
+        let mut plans = self.plan(self.find(recent.as_deref()).await?)?;
         if plans.is_empty() {
             return Ok(Some(Written::default()));
+        }
+        let base = match &recent {
+            Some(_) => log.latest().await?,
+            None => None,
+        };
+        let version = |snapshot: &Option<Arc<Snapshot>>| snapshot.as_ref().map(|own| own.version);
+        if version(&base) != version(&recent) {
+            plans = self.plan(self.find(base.as_deref()).await?)?;
+            if plans.is_empty() {
+                return Ok(Some(Written::default()));
+            }
         }
         let now_ms = Utc::now().timestamp_millis();
         let mut written = Written::default();
@@ -165,6 +169,20 @@ impl Job<'_> {
             Outcome::Lost => {
                 self.discard(&adds).await;
                 Ok(None)
+            }
+        }
+    }
+
+    /// Finds the stored rows that the new ones meet.
+    async fn find(&self, base: Option<&Snapshot>) -> Result<Vec<Found>, Error> {
+        match base {
+            Some(base) if self.log.table.mode != WriteMode::Append => {
+                self.search.run(self.log, base).await
+            }
+            Some(_) => Ok(Vec::new()),
+            None => {
+                self.log.check_vacant().await?;
+                Ok(Vec::new())
             }
         }
     }

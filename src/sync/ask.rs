@@ -75,6 +75,12 @@ impl Run {
     }
 }
 
+/// Writes an instant as SQL, in the type of the columns, so that files can be told by it.
+pub(super) fn instant(at: DateTime<Utc>) -> String {
+    let micros = at.timestamp_micros();
+    format!("arrow_cast({micros}, 'Timestamp(Microsecond, Some(\"UTC\"))')")
+}
+
 fn unreadable(source: lake::Error) -> Error {
     Error::Lake { doing: "read", what: "the lake".to_owned(), source: Box::new(source) }
 }

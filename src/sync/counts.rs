@@ -7,13 +7,14 @@ use arrow::datatypes::Int64Type;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::Run;
+use super::ask::instant;
 use super::error::Error;
 use super::run::Project;
 use super::scope::{Outcome, Scope};
 use crate::extract::pull_requests::Landed;
 use crate::extract::{Resource, short_name};
 use crate::schema::Row;
-use crate::window::{Window, month_of, next_month};
+use crate::window::{Window, month_of, month_start, next_month};
 
 /// What was counted of one branch and month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,15 +129,18 @@ fn first_of(month: &str) -> Option<DateTime<Utc>> {
     Some(day.and_time(NaiveTime::MIN).and_utc())
 }
 
-/// Compares what was listed with what stands in the lake; where they differ, the sync is not complete.
-pub(super) async fn compare(run: &Run) -> Result<(), Error> {
-    if is_settled(run) {
+/// Compares what was listed with what stands in the lake; where they differ, the sync is not complete. `oldest` is before
+/// all windows that this sync has read and all closes of the pull requests that it has written.
+pub(super) async fn compare(run: &Run, oldest: DateTime<Utc>) -> Result<(), Error> {
+    let was_compared = was_compared(run);
+    if was_compared && !run.has_changed("pull_requests") && !run.has_changed("population_counts") {
         return Ok(());
     }
-    let mut found = differences(run).await?;
+    let from = if was_compared { oldest } else { DateTime::UNIX_EPOCH };
+    let mut found = differences(run, from).await?;
     if !found.is_empty() {
         // Another sync may have committed between the snapshots of two tables: then both stand there at a second look.
-        found = differences(run).await?;
+        found = differences(run, from).await?;
     }
     let differing = found.into_iter().map(|(project, differences)| {
         let name = run.project_name(&project);
@@ -148,8 +152,8 @@ pub(super) async fn compare(run: &Run) -> Result<(), Error> {
     run.record(differing.collect()).await
 }
 
-/// Returns whether neither side has changed since the last sync, which compared them and found no difference.
-fn is_settled(run: &Run) -> bool {
+/// Returns whether the last sync compared both sides and found no difference.
+fn was_compared(run: &Run) -> bool {
     let Some(last) = run.progress_so_far.runs.first() else { return false };
     // What comes after the comparison is on record: it was made.
     let went_on = |project: &Project| {
@@ -159,24 +163,28 @@ fn is_settled(run: &Run) -> bool {
     // The service tells its time in seconds: two syncs may have begun at the same.
     let mut latest =
         run.progress_so_far.runs.iter().take_while(|one| one.started_at == last.started_at);
-    latest.all(|one| one.is_complete)
-        && !run.has_changed("pull_requests")
-        && !run.has_changed("population_counts")
-        && run.projects.iter().all(went_on)
+    latest.all(|one| one.is_complete) && run.projects.iter().all(went_on)
 }
 
-/// Returns by project where the numbers differ, as sentences; no list is empty.
-async fn differences(run: &Run) -> Result<BTreeMap<String, Vec<String>>, Error> {
-    let sql = "select c.repository_id, c.ref_name, c.closed_month, c.listed_count, count(p.pull_request_id) as landed \
+/// Returns by project where the numbers of months that end after an instant differ, as sentences; no list is empty.
+async fn differences(
+    run: &Run,
+    from: DateTime<Utc>,
+) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let from = month_start(from);
+    let (month, begins) = (month_of(from), instant(from));
+    let sql = format!(
+        "select c.repository_id, c.ref_name, c.closed_month, c.listed_count, count(p.pull_request_id) as landed \
                from population_counts c left join pull_requests p \
                on p.organization = c.organization and p.repository_id = c.repository_id \
                and p.target_ref = c.ref_name and p.status = 'completed' and p.closed_at <= c.counted_at \
-               and to_char(p.closed_at, '%Y-%m') = c.closed_month \
-               where c.organization = $organization \
+               and to_char(p.closed_at, '%Y-%m') = c.closed_month and p.closed_at >= {begins} \
+               where c.organization = $organization and c.closed_month >= '{month}' \
                group by c.repository_id, c.ref_name, c.closed_month, c.listed_count \
-               having count(p.pull_request_id) <> c.listed_count order by 1, 2, 3";
+               having count(p.pull_request_id) <> c.listed_count order by 1, 2, 3"
+    );
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    run.each_batch(sql, "whether all that was listed is there", |batch| {
+    run.each_batch(&sql, "whether all that was listed is there", |batch| {
         let texts = |column: usize| {
             arrow::compute::cast(batch.column(column), &arrow::datatypes::DataType::Utf8)
         };

@@ -7,10 +7,12 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Run;
+use super::ask::instant;
 use super::batch::{Batch, Message, Unit};
 use super::error::Error;
 use super::jobs::Judged;
 use super::judge::Read;
+use super::settled::Question;
 use crate::extract::Resource;
 use crate::extract::pull_request_details::{self, Details, Parts, Target};
 use crate::lake::Complete;
@@ -19,23 +21,29 @@ use crate::schema::Row;
 /// Pull requests whose rows are held in memory at once.
 const AT_ONCE: usize = 2_000;
 
-/// Loads what the lake has of the details of closed pull requests.
-pub(super) async fn load_known(run: &mut Run) -> Result<(), Error> {
-    let sql = "select pull_request_id, details_read_at, threads_read_at, iterations_read_at, statuses_read_at, \
-               evaluations_read_at, commits_read_at, changes_read_at from pull_requests \
-               where organization = $organization and status <> 'active' and (details_read_at is not null \
-               or threads_read_at is not null or iterations_read_at is not null or statuses_read_at is not null \
-               or evaluations_read_at is not null or commits_read_at is not null)";
+/// Columns of a pull request's row that tell which details were read.
+const READ_AT: &str = "details_read_at, threads_read_at, iterations_read_at, statuses_read_at, evaluations_read_at, \
+                       commits_read_at, changes_read_at";
+
+/// Returns what the lake has of the details of pull requests that were closed since an instant, by number.
+pub(super) async fn known(run: &Run, since: DateTime<Utc>) -> Result<HashMap<i64, Read>, Error> {
+    let sql = format!(
+        "select pull_request_id, {READ_AT} from pull_requests \
+         where organization = $organization and status <> 'active' and closed_at >= {} \
+         and (details_read_at is not null or threads_read_at is not null or iterations_read_at is not null \
+         or statuses_read_at is not null or evaluations_read_at is not null or commits_read_at is not null)",
+        instant(since)
+    );
     let mut read = HashMap::new();
-    run.each("pull_requests", sql, "which details it has", |row| {
-        read.extend(row.int("pull_request_id").zip(known(&row)));
+    run.each("pull_requests", &sql, "which details it has", |row| {
+        read.extend(row.int("pull_request_id").zip(read_of(&row)));
     })
     .await?;
-    run.judge.read = read;
-    Ok(())
+    Ok(read)
 }
 
-fn known(row: &Row) -> Option<Read> {
+/// Returns what a pull request's row says of its details.
+fn read_of(row: &Row) -> Option<Read> {
     let at = |column: &str| row.time(column);
     let columns = [
         "details_read_at",
@@ -124,7 +132,7 @@ fn take(run: &Run, project: &str, row: &mut Row, unit: &mut Unit, details: Detai
     unit.tables.entry("raw_answers").or_default().extend(details.raw);
 }
 
-/// Returns the pull requests whose details the lake lacks; [`load_known`] comes before.
+/// Returns the pull requests whose details the lake lacks.
 pub(super) async fn wanted(run: &Run) -> Result<Vec<i64>, Error> {
     let since = if run.input.section.detail == crate::config::Detail::Judged {
         " and closed_at >= $start_at"
@@ -132,7 +140,7 @@ pub(super) async fn wanted(run: &Run) -> Result<Vec<i64>, Error> {
         ""
     };
     let sql = format!(
-        "select repository_id, pull_request_id, target_ref, status, closed_at from pull_requests \
+        "select repository_id, pull_request_id, target_ref, status, closed_at, {READ_AT} from pull_requests \
          where organization = $organization and closed_at <= $upper{since} \
          and (details_read_at is null or threads_read_at is null or iterations_read_at is null \
          or statuses_read_at is null or evaluations_read_at is null or commits_read_at is null \
@@ -144,7 +152,8 @@ pub(super) async fn wanted(run: &Run) -> Result<Vec<i64>, Error> {
     // then some at a time.
     let mut wanted = Vec::new();
     run.each("pull_requests", &sql, "whose details are missing", |row| {
-        wanted.extend(row.int("pull_request_id").filter(|_| run.judge.parts(&row).is_some()));
+        let is_wanted = run.judge.parts(&row, read_of(&row).as_ref()).is_some();
+        wanted.extend(row.int("pull_request_id").filter(|_| is_wanted));
     })
     .await?;
     Ok(wanted)
@@ -152,13 +161,13 @@ pub(super) async fn wanted(run: &Run) -> Result<Vec<i64>, Error> {
 
 /// Reads the details of pull requests that no list of this sync named: settings may have widened, or an earlier sync
 /// may have been stopped.
-pub(super) async fn sweep(run: &mut Run) -> Result<(), Error> {
-    if run.has_changed("pull_requests") {
-        load_known(run).await?;
+pub(super) async fn sweep(run: &Run) -> Result<(), Error> {
+    if run.is_settled(Question::Details) {
+        return Ok(());
     }
-    let run = &*run;
     let wanted = wanted(run).await?;
     if wanted.is_empty() {
+        run.settle(Question::Details, next_recheck(run).await?);
         return Ok(());
     }
     run.begin(Resource::PullRequestDetails);
@@ -173,6 +182,23 @@ pub(super) async fn sweep(run: &mut Run) -> Result<(), Error> {
     Ok(())
 }
 
+/// Returns when details are to be read again for the first time after this sync.
+async fn next_recheck(run: &Run) -> Result<Option<DateTime<Utc>>, Error> {
+    let since = run.upper.checked_sub_signed(run.recheck()).unwrap_or(DateTime::UNIX_EPOCH);
+    let sql = format!(
+        "select distinct closed_at from pull_requests \
+         where organization = $organization and status <> 'active' and closed_at >= {}",
+        instant(since)
+    );
+    let mut next: Option<DateTime<Utc>> = None;
+    run.each("pull_requests", &sql, "when details are to be read again", |row| {
+        let own = row.time("closed_at").and_then(|at| run.judge.next_recheck(at));
+        next = next.into_iter().chain(own).min();
+    })
+    .await?;
+    Ok(next)
+}
+
 /// Reads and writes what these pull requests lack.
 async fn fill(run: &Run, numbers: &[i64]) -> Result<(), Error> {
     let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
@@ -181,7 +207,10 @@ async fn fill(run: &Run, numbers: &[i64]) -> Result<(), Error> {
         numbers.join(", ")
     );
     let rows = run.query("pull_requests", &sql, "whose details are missing").await?;
-    let wanted = rows.into_iter().filter_map(|row| run.judge.parts(&row).map(|parts| (row, parts)));
+    let wanted = rows.into_iter().filter_map(|row| {
+        let parts = run.judge.parts(&row, read_of(&row).as_ref())?;
+        Some((row, parts))
+    });
     let mut batch = Batch::default();
     let mut units = futures::stream::iter(wanted)
         .map(|(row, parts)| read(run, row, parts))

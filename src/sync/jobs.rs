@@ -8,6 +8,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::Run;
 use super::error::Error;
 use super::judge::{JobSelectors, Rules};
+use super::settled::Question;
 use crate::extract::run_jobs::{self, Jobs};
 use crate::extract::{self, Resource};
 use crate::schema::Row;
@@ -178,7 +179,14 @@ fn is_purged(run: &Run, row: &Row) -> bool {
 
 /// Reads the timelines that are missing for all pull requests that are judged: a selector may be new.
 pub(super) async fn sweep(run: &Run) -> Result<(), Error> {
-    read(run, &judged(run).await?).await
+    if run.is_settled(Question::Jobs) {
+        return Ok(());
+    }
+    let judged = judged(run).await?;
+    if judged.is_empty() {
+        run.settle(Question::Jobs, None);
+    }
+    read(run, &judged).await
 }
 
 /// Returns how many timelines the lake lacks.

@@ -1,6 +1,6 @@
 //! Which pull requests a check would judge now, and which of their details are still to be read.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -119,8 +119,6 @@ pub(super) struct Read {
 pub(super) struct Judge {
     /// By repository id.
     pub repositories: HashMap<String, Rules>,
-    /// By pull request number.
-    pub read: HashMap<i64, Read>,
     detail: Detail,
     recheck: TimeDelta,
     /// Merges before it are not judged.
@@ -138,7 +136,6 @@ impl Judge {
     ) -> Self {
         Self {
             repositories: HashMap::new(),
-            read: HashMap::new(),
             detail: section.detail,
             recheck: TimeDelta::from_std(section.recheck).unwrap_or(TimeDelta::MAX),
             start_at: settings.start_at(first_sync),
@@ -166,8 +163,9 @@ impl Judge {
         is_wanted && rules.is_readable
     }
 
-    /// Returns the parts of a pull request's details that are to be read now; none where nothing is.
-    pub fn parts(&self, row: &Row) -> Option<Parts> {
+    /// Returns the parts of a pull request's details that are to be read now, by what was read before; none where nothing
+    /// is.
+    pub fn parts(&self, row: &Row, read: Option<&Read>) -> Option<Parts> {
         if !self.wants(row) {
             return None;
         }
@@ -177,7 +175,7 @@ impl Judge {
         // that must be the last close.
         let evaluations = row.text("status") == Some("completed");
         let all = Parts { changes: rules.wants_paths, evaluations, ..Parts::ALL };
-        let Some(read) = self.read.get(&row.int("pull_request_id")?) else { return Some(all) };
+        let Some(read) = read else { return Some(all) };
         // Details read before the close, of an abandoned pull request that came back, say nothing of the merge.
         if read.first < closed_at {
             return Some(all);
@@ -198,11 +196,25 @@ impl Judge {
     }
 
     fn is_due(&self, closed_at: DateTime<Utc>, read_at: DateTime<Utc>) -> bool {
-        let days =
-            RECHECK_DAYS.into_iter().map(TimeDelta::days).filter(|after| *after < self.recheck);
-        days.chain([self.recheck])
-            .filter_map(|after| closed_at.checked_add_signed(after))
-            .any(|due| read_at < due && due <= self.upper)
+        self.rechecks(closed_at).any(|due| read_at < due && due <= self.upper)
+    }
+
+    /// Returns when threads and statuses of a pull request are read again after its close.
+    fn rechecks(&self, closed_at: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
+        let days = RECHECK_DAYS.into_iter().map(TimeDelta::days);
+        let days = days.filter(|after| *after < self.recheck).chain([self.recheck]);
+        days.filter_map(move |after| closed_at.checked_add_signed(after))
+    }
+
+    /// Returns when something of a pull request is to be read again for the first time after this sync.
+    pub fn next_recheck(&self, closed_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.rechecks(closed_at).filter(|due| *due > self.upper).min()
+    }
+
+    /// Tells what decides which details are wanted, as text: as long as it stays, so does the decision.
+    pub fn fingerprint(&self) -> String {
+        let repositories: BTreeMap<&String, &Rules> = self.repositories.iter().collect();
+        format!("{:?} {:?} {:?} {repositories:?}", self.detail, self.recheck, self.start_at)
     }
 }
 

@@ -1,7 +1,9 @@
-//! What lists of pull requests named, as fingerprints: what they name again unchanged need not be looked up in the lake.
+//! What lists of pull requests and runs named, as fingerprints: what they name again unchanged need not be looked up in
+//! the lake.
 //!
-//! A list is cut into chunks of neighbours, at numbers that do not depend on what else is listed. At its end a sync takes
-//! down in `sync_runs.listed` which chunks it has read and written, and the number of the last commit that changed rows of
+//! A list of pull requests is cut into chunks of neighbours, at numbers that do not depend on what else is listed; of runs
+//! each is a chunk for itself, if the next sync will list it again. At its end a sync takes
+//! down in `sync_runs.settled` which chunks it has read and written, and the number of the last commit that changed rows of
 //! each table. The next sync leaves out the chunks that it meets again, as long as nobody else has changed rows since:
 //! then what is stored is what came of that very list.
 
@@ -10,21 +12,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Run;
 use super::error::Error;
-use super::run::{Project, lake_error};
+use super::run::Project;
 use super::scope::{Outcome, Scope};
 use crate::extract::Resource;
 use crate::extract::pull_requests::PullRequestPage;
+use crate::extract::runs::RunPage;
 use crate::lake::ContentHash;
 use crate::schema::Row;
 use crate::window::Window;
 
-/// Tables that hold what a list names.
-const TABLES: [&str; 3] = ["pull_requests", "pull_request_reviewers", "pull_request_labels"];
+/// Tables that hold what a list of pull requests names.
+const PULL_REQUESTS: [&str; 3] = ["pull_requests", "pull_request_reviewers", "pull_request_labels"];
+/// Tables that hold what a list of runs names.
+const RUNS: [&str; 2] = ["pipeline_runs", "pipeline_run_finishes"];
 /// Columns that tell when something was seen, not what.
 const VOLATILE: [&str; 2] = ["first_seen_at", "vote_while_open_at"];
 /// Pull requests of a chunk, about.
@@ -35,7 +41,7 @@ const MOST_CHUNKS: usize = 1 << 13;
 /// 128 bits of a hash.
 type Fingerprint = [u8; 16];
 
-/// What stands in `sync_runs.listed`.
+/// What stands in `sync_runs.settled`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
     /// Number of the last commit that changed rows, by table.
@@ -44,16 +50,30 @@ struct Record {
     chunks: BTreeSet<String>,
 }
 
-/// The numbers of the commits that change rows of the tables.
-pub(super) struct Transactions {
-    /// Before anything was listed; none where that is not known.
-    before: BTreeMap<&'static str, Option<i64>>,
-    hashes: [ContentHash; 3],
+/// Hashes pull requests with what hangs on them.
+pub(super) struct Hashes([ContentHash; 3]);
+
+/// Hashes runs.
+pub(super) struct RunHash(ContentHash);
+
+fn hash_of(run: &Run, table: &str) -> Result<ContentHash, Error> {
+    let table = run.input.lake.catalog().require(table);
+    let hash = table.map(|table| ContentHash::without(table, &VOLATILE));
+    hash.map_err(|source| Error::Schema { source })
+}
+
+impl RunHash {
+    /// Hashes what lists name, but for when it was seen.
+    pub fn new(run: &Run) -> Result<Self, Error> {
+        hash_of(run, RUNS[0]).map(Self)
+    }
 }
 
 /// What the list of one project names.
 pub(super) struct Listed {
     project: Project,
+    resource: Resource,
+    tables: &'static [&'static str],
     /// What the last list named, if that is what is stored.
     known: Option<Record>,
     found: Mutex<Found>,
@@ -62,48 +82,24 @@ pub(super) struct Listed {
 #[derive(Default)]
 struct Found {
     chunks: BTreeSet<String>,
-    /// What each pull request was when it was listed first.
+    /// What each was when it was listed first.
     states: HashMap<i64, Fingerprint>,
     /// Whether one was listed twice, and not the same: then it is not known which of both is stored.
     is_ambiguous: bool,
     is_complete: bool,
 }
 
-impl Transactions {
-    /// Looks up where the tables stand; to be called before anything is listed.
-    pub async fn look(run: &Run) -> Result<Self, Error> {
-        let mut before = BTreeMap::new();
-        let lake = &run.input.lake;
-        for table in TABLES {
-            let number = lake.transaction(table, run.organization()).await;
-            before.insert(table, number.map_err(|source| lake_error("read", table, source))?);
-        }
-        let hash = |table: &str| {
-            let table = lake.catalog().require(table);
-            table.map(|table| ContentHash::without(table, &VOLATILE))
-        };
-        let [rows, reviewers, labels] = TABLES.map(hash);
-        let failed = |source| Error::Schema { source };
-        let hashes = [rows.map_err(failed)?, reviewers.map_err(failed)?, labels.map_err(failed)?];
-        Ok(Self { before, hashes })
-    }
-
-    /// Returns where the tables stand now; none where somebody else has changed them in between.
-    fn after(&self, run: &Run) -> Option<BTreeMap<String, i64>> {
-        let of_table = |(&table, &before): (&&'static str, &Option<i64>)| {
-            let after = match run.transactions(table) {
-                None => before?,
-                Some(own) => own.alone_since(before.unwrap_or(0))?,
-            };
-            Some((table.to_owned(), after))
-        };
-        self.before.iter().map(of_table).collect()
+impl Hashes {
+    /// Hashes what lists name, but for when it was seen.
+    pub fn new(run: &Run) -> Result<Self, Error> {
+        let [rows, reviewers, labels] = PULL_REQUESTS.map(|table| hash_of(run, table));
+        Ok(Self([rows?, reviewers?, labels?]))
     }
 
     /// Cuts a page into chunks: the numbers of each, and its fingerprint with those of its pull requests.
     fn chunks(&self, page: &PullRequestPage) -> Vec<(Fingerprint, Vec<(i64, Fingerprint)>)> {
         let number = |row: &Row| row.int("pull_request_id").unwrap_or_default();
-        let [of_row, of_reviewer, of_label] = &self.hashes;
+        let [of_row, of_reviewer, of_label] = &self.0;
         let mut children: HashMap<i64, Sha256> = HashMap::new();
         for (mark, hash, rows) in
             [(b'r', of_reviewer, &page.reviewers), (b'l', of_label, &page.labels)]
@@ -148,29 +144,67 @@ fn ends_chunk(id: i64) -> bool {
 }
 
 impl Listed {
-    /// Begins with what the last sync took down, if that is what is stored.
-    pub fn new(run: &Run, project: &Project, transactions: &Transactions) -> Self {
-        let text = run.progress_so_far.listed.get(&scope_of(project));
+    /// The list of a project's pull requests; begins with what the last sync took down, if that is what is stored.
+    pub fn of_pull_requests(run: &Run, project: &Project) -> Self {
+        Self::new(run, project, Resource::PullRequests, &PULL_REQUESTS)
+    }
+
+    /// The same of a project's runs.
+    pub fn of_runs(run: &Run, project: &Project) -> Self {
+        Self::new(run, project, Resource::PipelineRuns, &RUNS)
+    }
+
+    fn new(
+        run: &Run,
+        project: &Project,
+        resource: Resource,
+        tables: &'static [&'static str],
+    ) -> Self {
+        let text = run.settled_text(resource, &scope_of(project));
         let known = text.and_then(|text| serde_json::from_str::<Record>(text).ok());
         let known = known.filter(|known| {
-            let now = transactions.before.iter();
-            !run.options.full
-                && now.clone().all(|(table, now)| known.transactions.get(*table) == now.as_ref())
+            !run.options.full && Some(&known.transactions) == transactions(run, tables).as_ref()
         });
-        Self { project: project.clone(), known, found: Mutex::default() }
+        Self { project: project.clone(), resource, tables, known, found: Mutex::default() }
+    }
+
+    /// Leaves out of a page the runs that are stored as they are listed. Those that did not finish before `again` will be
+    /// listed by the next sync too.
+    pub fn leave_out_runs(&self, hash: &RunHash, page: &mut RunPage, again: DateTime<Utc>) {
+        let number = |row: &Row| row.int("run_id").unwrap_or_default();
+        let mut stored = HashSet::new();
+        let mut found = self.found();
+        for row in &page.runs {
+            let mut digest = Sha256::new();
+            digest.update(hash.0.of(row));
+            let state = cut(digest);
+            let chunk = BASE64_STANDARD_NO_PAD.encode(state);
+            if self.known.as_ref().is_some_and(|known| known.chunks.contains(&chunk)) {
+                stored.insert(number(row));
+            }
+            if row.time("finished_at").is_none_or(|at| at >= again) {
+                found.chunks.insert(chunk);
+                let first = *found.states.entry(number(row)).or_insert(state);
+                found.is_ambiguous |= first != state;
+            }
+        }
+        drop(found);
+        for rows in [&mut page.runs, &mut page.finishes] {
+            rows.retain(|row| !stored.contains(&number(row)));
+        }
     }
 
     /// Leaves out of a page the pull requests that are stored as they are listed, but for those that `is_wanted`.
     pub fn leave_out(
         &self,
-        transactions: &Transactions,
+        hashes: &Hashes,
         page: &mut PullRequestPage,
         is_wanted: impl Fn(&Row) -> bool,
     ) {
         let mut stored = HashSet::new();
         {
             let mut found = self.found();
-            for (fingerprint, members) in transactions.chunks(page) {
+            for (fingerprint, members) in hashes.chunks(page) {
                 let chunk = BASE64_STANDARD_NO_PAD.encode(fingerprint);
                 if self.known.as_ref().is_some_and(|known| known.chunks.contains(&chunk)) {
                     stored.extend(members.iter().map(|(id, _)| *id));
@@ -208,33 +242,36 @@ impl Listed {
     }
 }
 
+/// Returns where the tables stand; none where that is not known, or somebody else has written in between.
+fn transactions(run: &Run, tables: &[&str]) -> Option<BTreeMap<String, i64>> {
+    tables.iter().map(|table| Some(((*table).to_owned(), run.transaction(table)?))).collect()
+}
+
 fn scope_of(project: &Project) -> String {
     format!("{}@listed", project.id)
 }
 
 /// Takes down what was listed; to be called once all of it is written.
-pub(super) async fn record(
-    run: &Run,
-    transactions: &Transactions,
-    lists: Vec<Listed>,
-) -> Result<(), Error> {
+pub(super) async fn record(run: &Run, lists: Vec<Listed>) -> Result<(), Error> {
     // What was read up to another instant than now is no list of its own.
-    let after = transactions.after(run).filter(|_| run.options.until.is_none());
-    let Some(after) = after else { return Ok(()) };
+    if run.options.until.is_some() {
+        return Ok(());
+    }
     let mut ended = Vec::new();
     for list in lists {
         let found = list.found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if !found.is_complete || found.is_ambiguous || found.chunks.len() > MOST_CHUNKS {
+        let is_sure = found.is_complete && !found.is_ambiguous && found.chunks.len() <= MOST_CHUNKS;
+        let Some(transactions) = transactions(run, list.tables).filter(|_| is_sure) else {
             continue;
-        }
-        let record = Record { transactions: after.clone(), chunks: found.chunks };
+        };
+        let record = Record { transactions, chunks: found.chunks };
         if list.known.as_ref() == Some(&record) {
             continue;
         }
         let name = format!("{} (as listed)", list.project.name);
         let window = Window::new(run.upper, run.upper);
-        let mut scope = Scope::new(Resource::PullRequests, scope_of(&list.project), name, window);
-        scope.listed = serde_json::to_string(&record).ok();
+        let mut scope = Scope::new(list.resource, scope_of(&list.project), name, window);
+        scope.settled = serde_json::to_string(&record).ok();
         ended.push((scope, Outcome::Ok));
     }
     run.record(ended).await

@@ -42,8 +42,7 @@ pub struct Planned {
 /// # Errors
 /// Fails when the organization or the lake cannot be read.
 pub async fn plan(input: Input, options: &Options) -> Result<Plan, Error> {
-    let mut run = Run::look(input, options).await?;
-    details::load_known(&mut run).await?;
+    let run = Run::look(input, options).await?;
     let mut items = Vec::new();
     for resource in Resource::ALL.into_iter().filter(|resource| run.wants(*resource)) {
         items.extend(of_resource(&run, resource).await?);

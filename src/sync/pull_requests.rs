@@ -12,11 +12,14 @@ use super::Run;
 use super::batch::{Batch, Close, Message, Unit};
 use super::counts::{self, Counted};
 use super::error::Error;
-use super::listed::{Listed, Transactions};
+use super::judge::Read;
+use super::listed::{Hashes, Listed};
 use super::run::Project;
 use super::scope::{Outcome, Scope};
+use super::settled::Question;
 use super::{details, strays};
 use crate::extract::Resource;
+use crate::extract::pull_request_details::Parts;
 use crate::extract::pull_requests::{self, CLOSED, Landed, Parent, PullRequestPage};
 use crate::lake::Complete;
 use crate::schema::Row;
@@ -38,14 +41,15 @@ const OVERLAP_S: i64 = 1;
 /// Pages after which trying the rest of the past at once is given up.
 const TRIED_PAGES: usize = 4;
 
-/// What the lake has of pull requests that were active at the last sync.
-#[derive(Default)]
+/// What the lake has of pull requests that lists of this sync may name.
 pub(super) struct Known {
     /// Number, with project and repository.
     pub(super) active: HashMap<i64, (String, String)>,
     /// The vote that was listed while the pull request was active, and the first answer that listed it, by number and
     /// reviewer.
     votes: HashMap<(i64, String), (i64, DateTime<Utc>)>,
+    /// Which details of closed ones were read, by number, of those that windows of this sync may list.
+    read: HashMap<i64, Read>,
 }
 
 /// What the readers of all projects share.
@@ -57,7 +61,11 @@ pub(super) struct Shared<'a> {
     counts: HashMap<Landed, Counted>,
     /// Numbers that some list of this sync named, of the known active ones as soon as these are known.
     pub(super) listed: Mutex<HashSet<i64>>,
-    transactions: &'a Transactions,
+    hashes: Hashes,
+    /// Whether no details are missing but of what is new or has changed.
+    is_detailed: bool,
+    /// No window begins before it, and nothing that was handed over was closed before it.
+    oldest: &'a Mutex<DateTime<Utc>>,
     send: mpsc::Sender<Message>,
     /// Room for rows that wait for the writer.
     room: Arc<Semaphore>,
@@ -73,22 +81,23 @@ pub(super) struct Open {
 }
 
 /// Reads the pull requests of all projects; returns what was listed, to be taken down once all else is read too.
-pub(super) async fn read(run: &Run) -> Result<Option<(Transactions, Vec<Listed>)>, Error> {
+pub(super) async fn read(run: &Run) -> Result<Vec<Listed>, Error> {
     if !run.wants(Resource::PullRequests) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     run.begin(Resource::PullRequests);
     let windows = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel(WAITING);
     let room = Arc::new(Semaphore::new(WAITING_ROWS as usize));
-    let transactions = Transactions::look(run).await?;
-    let (known, counts, listed) = (OnceCell::new(), counts::known(run).await?, Mutex::default());
+    let oldest = &Mutex::new(run.upper);
     let shared = Shared {
         run,
-        known,
-        counts,
-        listed,
-        transactions: &transactions,
+        known: OnceCell::new(),
+        counts: counts::known(run).await?,
+        listed: Mutex::default(),
+        hashes: Hashes::new(run)?,
+        is_detailed: run.is_settled(Question::Details),
+        oldest,
         send,
         room,
         windows: &windows,
@@ -106,12 +115,13 @@ pub(super) async fn read(run: &Run) -> Result<Option<(Transactions, Vec<Listed>)
     // The writer's error is the cause where both fail: readers then cannot hand over.
     written?;
     let lists = read?.into_iter().flatten().collect();
-    counts::compare(run).await?;
+    let oldest = *oldest.lock().unwrap_or_else(PoisonError::into_inner);
+    counts::compare(run, oldest).await?;
     run.end(Resource::PullRequests, &["pull_requests"]);
-    Ok(Some((transactions, lists)))
+    Ok(lists)
 }
 
-async fn known(run: &Run) -> Result<Known, Error> {
+async fn known(run: &Run, counts: &HashMap<Landed, Counted>) -> Result<Known, Error> {
     let sql = "select pull_request_id, project_id, repository_id from pull_requests \
          where organization = $organization and status = 'active' and closed_at is null";
     let mut active = HashMap::new();
@@ -136,7 +146,9 @@ async fn known(run: &Run) -> Result<Known, Error> {
         })
         .await?;
     }
-    Ok(Known { active, votes })
+    let windows = run.projects.iter().flat_map(|project| planned(run, project, counts));
+    let oldest = windows.map(|(window, _)| asked(window).from).min().unwrap_or(run.upper);
+    Ok(Known { active, votes, read: details::known(run, oldest).await? })
 }
 
 async fn write(run: &Run, mut receive: mpsc::Receiver<Message>) -> Result<(), Error> {
@@ -150,7 +162,7 @@ async fn write(run: &Run, mut receive: mpsc::Receiver<Message>) -> Result<(), Er
 /// Reads the pull requests of one project; returns what its newest list named, if it was read.
 async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<Option<Listed>, Error> {
     let run = shared.run;
-    let list = Listed::new(run, project, shared.transactions);
+    let list = Listed::of_pull_requests(run, project);
     if !run.source.client().selects_by_time() {
         let (_, is_read) = of_window(shared, project, everything(run), Some(&list)).await?;
         if is_read {
@@ -266,7 +278,13 @@ async fn past(
 impl Shared<'_> {
     /// Returns what the lake has of pull requests that were active.
     pub(super) async fn known(&self) -> Result<&Known, Error> {
-        self.known.get_or_try_init(|| known(self.run)).await
+        self.known.get_or_try_init(|| known(self.run, &self.counts)).await
+    }
+
+    /// Takes notice of an instant that counts reach back to.
+    fn reaches(&self, at: DateTime<Utc>) {
+        let mut oldest = self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
+        *oldest = at.min(*oldest);
     }
 
     pub(super) fn open(&self) -> Open {
@@ -303,6 +321,7 @@ impl Shared<'_> {
 
     fn scope(&self, project: &Project, window: Window) -> Scope {
         self.run.expect(Resource::PullRequests, 1);
+        self.reaches(window.from);
         Scope::new(Resource::PullRequests, &project.id, &project.name, window)
     }
 }
@@ -389,6 +408,12 @@ async fn take_pages(
 }
 
 impl Known {
+    /// Returns the parts of a pull request's details that are to be read.
+    fn parts(&self, run: &Run, row: &Row) -> Option<Parts> {
+        let read = row.int("pull_request_id").and_then(|number| self.read.get(&number));
+        run.wants(Resource::PullRequestDetails).then(|| run.judge.parts(row, read)).flatten()
+    }
+
     /// Adds to the rows what only the lake knows: since when a vote has been listed, and when a pull request that is
     /// closed by now was last listed as active. Neither changes from sync to sync while nothing happens.
     fn complete(&self, run: &Run, page: &mut PullRequestPage) {
@@ -437,18 +462,24 @@ pub(super) async fn take_page(
             open.landed.entry(landed.clone()).or_default().insert(parent.pull_request_id);
         }
     }
-    let parts =
-        |row: &Row| run.wants(Resource::PullRequestDetails).then(|| run.judge.parts(row)).flatten();
     if let Some(list) = list {
-        list.leave_out(shared.transactions, &mut page, |row| parts(row).is_some());
+        // What lacks details is read with them here, not only where they are swept up.
+        let known = if shared.is_detailed { None } else { Some(shared.known().await?) };
+        list.leave_out(&shared.hashes, &mut page, |row| {
+            known.is_some_and(|known| known.parts(run, row).is_some())
+        });
     }
     if page.pull_requests.is_empty() {
         return Ok(());
     }
-    shared.known().await?.complete(run, &mut page);
+    let known = shared.known().await?;
+    known.complete(run, &mut page);
     let (mut plain, mut wanted) = (Vec::new(), Vec::new());
     for row in page.pull_requests {
-        match parts(&row) {
+        if let Some(closed_at) = row.time("closed_at") {
+            shared.reaches(closed_at);
+        }
+        match known.parts(run, &row) {
             Some(parts) => wanted.push((row, parts)),
             None => plain.push(row),
         }

@@ -7,6 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::Run;
 use super::error::Error;
 use super::scope::{Outcome, Scope};
+use super::settled::Question;
 use crate::extract::{self, Resource, pushes};
 use crate::schema::Row;
 use crate::window::Window;
@@ -134,6 +135,9 @@ async fn of_branch(run: &Run, branch: Branch) -> Result<(Vec<Row>, Vec<(Scope, O
 /// Asks once for every push that no known merge commit explains which pull requests brought its commit, and whether it
 /// was forced.
 pub(super) async fn explain(run: &Run) -> Result<(), Error> {
+    if run.is_settled(Question::Pushes) {
+        return Ok(());
+    }
     let sql = "select p.* from pushes p left anti join pull_requests m \
                on p.organization = m.organization and p.repository_id = m.repository_id \
                and p.new_commit = m.merge_commit and p.ref_name = m.target_ref and m.status = 'completed' \
@@ -141,6 +145,11 @@ pub(super) async fn explain(run: &Run) -> Result<(), Error> {
                where p.organization = $organization and p.kind = 'update' and p.pull_request_ids is null \
                and p.at >= $start_at";
     let rows = run.query("pushes", sql, "which pushes are not explained").await?;
+    if rows.is_empty() {
+        run.settle(Question::Pushes, None);
+        return Ok(());
+    }
+    let unexplained = rows.len();
     let mut by_repository: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     for row in rows {
         let repository = row.text("repository_id").unwrap_or_default().to_owned();
@@ -151,7 +160,12 @@ pub(super) async fn explain(run: &Run) -> Result<(), Error> {
         .buffer_unordered(run.in_flight())
         .try_collect()
         .await?;
-    run.write("pushes", explained.concat(), Vec::new(), run.now()).await?;
+    let explained = explained.concat();
+    let is_all = explained.len() == unexplained;
+    run.write("pushes", explained, Vec::new(), run.now()).await?;
+    if is_all {
+        run.settle(Question::Pushes, None);
+    }
     Ok(())
 }
 

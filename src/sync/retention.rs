@@ -57,7 +57,11 @@ pub(super) fn is_gap_too_long(
 /// Counts the runs that were lost: policy evaluations that this sync was the first to read name them, and they are
 /// neither listed nor among the deleted ones that can still be seen.
 pub(super) async fn count_lost(run: &Run) -> Result<(), Error> {
-    if !run.wants(Resource::PipelineRuns) || !run.wants(Resource::PullRequestDetails) {
+    let evaluations = "pull_request_policy_evaluations";
+    if !run.wants(Resource::PipelineRuns)
+        || !run.wants(Resource::PullRequestDetails)
+        || !run.has_changed(evaluations)
+    {
         return Ok(());
     }
     // The run id is made by this process; nothing in it needs quoting.
@@ -68,7 +72,7 @@ pub(super) async fn count_lost(run: &Run) -> Result<(), Error> {
         run.run_id
     );
     let mut lost: BTreeMap<String, std::collections::BTreeSet<i64>> = BTreeMap::new();
-    run.each("pull_request_policy_evaluations", &sql, "which runs are gone", |row| {
+    run.each(evaluations, &sql, "which runs are gone", |row| {
         let rules = row.text("repository_id").and_then(|id| run.judge.repositories.get(id));
         if let Some((rules, build)) = rules.zip(row.int("build_id")) {
             lost.entry(rules.project_id.clone()).or_default().insert(build);

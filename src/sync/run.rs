@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::error::Error;
 use super::judge::Judge;
 use super::scope::{Outcome, Scope};
+use super::settled::Settled;
 use super::standing::Standing;
 use super::tally::Tally;
 use super::{Input, Options, Report, chain, places, snapshots};
@@ -76,6 +77,9 @@ pub(super) struct Run {
     pub explanations: Tally,
     started_at: DateTime<Utc>,
     writes: bool,
+    /// How many commits had changed rows of a table when the run began; none where that is not known.
+    before: BTreeMap<String, Option<i64>>,
+    settled: Mutex<Settled>,
     done: Mutex<Done>,
     standing: Arc<Standing>,
 }
@@ -96,7 +100,7 @@ struct Done {
 
 /// Commits of this run that changed rows of a table, by how many had done so before.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Transactions {
+struct Transactions {
     first: i64,
     last: i64,
     is_gapless: bool,
@@ -104,7 +108,7 @@ pub(super) struct Transactions {
 
 impl Transactions {
     /// Returns the number of the last one, if nobody else has committed since there were so many.
-    pub fn alone_since(self, before: i64) -> Option<i64> {
+    fn alone_since(self, before: i64) -> Option<i64> {
         (self.is_gapless && self.first == before + 1).then_some(self.last)
     }
 }
@@ -136,6 +140,14 @@ impl Run {
             .progress(&organization)
             .await
             .map_err(|source| lake_error("read", "sync_runs", source))?;
+        let mut before = BTreeMap::new();
+        for table in input.lake.table_names() {
+            let number = input.lake.transaction(table, &organization).await;
+            before.insert(
+                table.to_owned(),
+                number.map_err(|source| lake_error("read", table, source))?,
+            );
+        }
         let source = input.source.clone();
         let judge =
             Judge::new(&input.settings, DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH, &input.section);
@@ -153,6 +165,8 @@ impl Run {
             explanations: tally(Resource::Pushes, &[], DateTime::UNIX_EPOCH),
             started_at: DateTime::UNIX_EPOCH,
             writes,
+            before,
+            settled: Mutex::default(),
             done: Mutex::default(),
             standing,
             input,
@@ -177,12 +191,11 @@ impl Run {
     }
 
     /// Reads everything that was asked for.
-    async fn read_all(&mut self) -> Result<(), Error> {
+    async fn read_all(&self) -> Result<(), Error> {
         snapshots::read(self).await?;
-        super::details::load_known(self).await?;
-        super::runs::read(self).await?;
+        let mut listed = super::runs::read(self).await?;
         super::pushes::read(self).await?;
-        let listed = super::pull_requests::read(self).await?;
+        listed.extend(super::pull_requests::read(self).await?);
         if self.wants(Resource::PullRequestDetails) {
             super::details::sweep(self).await?;
         }
@@ -198,14 +211,12 @@ impl Run {
         // That nothing was missing is worth a row too: it was looked for.
         ended.extend(self.details.finish(!self.wants(Resource::PullRequestDetails)));
         self.record(ended).await?;
-        match listed {
-            Some((transactions, lists)) => super::listed::record(self, &transactions, lists).await,
-            None => Ok(()),
-        }
+        super::listed::record(self, listed).await?;
+        super::settled::record(self).await
     }
 
     /// Reads everything, and writes how it ended even where something failed.
-    pub async fn complete(&mut self) -> Result<(), Error> {
+    pub async fn complete(&self) -> Result<(), Error> {
         let read = self.read_all().await;
         let recorded = self.write_records().await;
         read.and(recorded)
@@ -345,9 +356,19 @@ impl Run {
         self.done().changed.contains_key(table)
     }
 
-    /// Returns the commits of this run that changed rows of a table.
-    pub fn transactions(&self, table: &str) -> Option<Transactions> {
-        self.done().transactions.get(table).copied()
+    /// Returns how many commits have changed rows of a table by now; none where that is not known, or where somebody else
+    /// has committed since this run began.
+    pub fn transaction(&self, table: &str) -> Option<i64> {
+        let before = self.before.get(table).copied().flatten();
+        match self.done().transactions.get(table) {
+            None => before,
+            Some(own) => own.alone_since(before.unwrap_or(0)),
+        }
+    }
+
+    /// The answers of this run that hold.
+    pub fn settled(&self) -> MutexGuard<'_, Settled> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes down how scopes ended; to be called after their rows are written. It is written soon, many at a time: what a

@@ -1,16 +1,20 @@
 //! Pipeline runs: finished ones by finish time, unfinished ones as they are now, deleted ones in a sweep.
 
-use chrono::{DateTime, TimeDelta};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
+use tokio::sync::mpsc;
 
 use super::Run;
+use super::batch::{Batch, Close, Message, Unit};
 use super::error::Error;
+use super::listed::{Listed, RunHash};
 use super::retention::{self, Kept};
 use super::run::Project;
 use super::scope::{Outcome, Scope};
 use crate::extract::runs::{self, RunPage, UNFINISHED};
 use crate::extract::{self, Resource};
-use crate::schema::Row;
 use crate::window::Window;
 
 /// How often deleted runs are looked for, days; more often where a project keeps runs for less.
@@ -23,41 +27,81 @@ const GOOD_WINDOW: usize = 20_000;
 const THIN_WINDOW: usize = 2_000;
 /// How far a window asks beyond its lower end: whether the service counts the bounds in is not documented.
 const OVERLAP_S: i64 = 1;
-/// Rows that are gathered before they are written, of all projects that are read at once.
-const MOST_ROWS: usize = 40_000;
+/// Pages that may wait for the writer.
+const WAITING: usize = 2;
 
-/// Reads the runs of all projects.
-pub(super) async fn read(run: &Run) -> Result<(), Error> {
+/// What the readers of all projects share.
+struct Shared<'a> {
+    run: &'a Run,
+    kept: &'a Kept,
+    send: mpsc::Sender<Message>,
+    windows: &'a AtomicUsize,
+    hash: RunHash,
+    /// The next sync lists again what did not finish before.
+    again: DateTime<Utc>,
+}
+
+/// One scope while it is read.
+struct Open {
+    number: usize,
+    units: usize,
+    scope: Scope,
+}
+
+/// Reads the runs of all projects; returns what was listed, to be taken down once all else is read too.
+pub(super) async fn read(run: &Run) -> Result<Vec<Listed>, Error> {
     if !run.wants(Resource::PipelineRuns) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     run.begin(Resource::PipelineRuns);
     run.expect(Resource::PipelineRuns, run.projects.len());
-    let kept = retention::kept(run).await?;
-    futures::stream::iter(&run.projects)
-        .map(async |project| {
-            let result = of_project(run, project, &kept).await;
-            run.progress(Resource::PipelineRuns, 0, 1);
-            result
-        })
-        .buffer_unordered(run.input.section.concurrency.max(1))
-        .try_collect::<()>()
-        .await?;
+    let (kept, windows) = (&retention::kept(run).await?, &AtomicUsize::new(0));
+    let (send, mut receive) = mpsc::channel(WAITING);
+    let hash = RunHash::new(run)?;
+    let back = run.lag() + TimeDelta::seconds(OVERLAP_S);
+    let again = run.upper.checked_sub_signed(back).unwrap_or(DateTime::UNIX_EPOCH);
+    let readers = async move {
+        let shared = Shared { run, kept, send, windows, hash, again };
+        futures::stream::iter(&run.projects)
+            .map(async |project| {
+                let result = of_project(&shared, project).await;
+                run.progress(Resource::PipelineRuns, 0, 1);
+                result
+            })
+            .buffer_unordered(run.input.section.concurrency.max(1))
+            .try_collect::<Vec<Listed>>()
+            .await
+    };
+    // Rows of many projects go into one commit; the windows follow them.
+    let writer = async move {
+        let mut batch = Batch::default();
+        while let Some(message) = receive.recv().await {
+            batch.take(run, message).await?;
+        }
+        batch.write(run).await
+    };
+    let (read, written) = futures::join!(readers, writer);
+    // The writer's error is the cause where both fail: readers then cannot hand over.
+    written?;
+    let lists = read?;
     run.end(Resource::PipelineRuns, &["pipeline_runs"]);
-    Ok(())
+    Ok(lists)
 }
 
-async fn of_project(run: &Run, project: &Project, kept: &Kept) -> Result<(), Error> {
+/// Reads the runs of one project; returns what the list of its newest ones named.
+async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<Listed, Error> {
+    let run = shared.run;
+    let list = Listed::of_runs(run, project);
     let read = run.progress_so_far.windows(Resource::PipelineRuns.name(), &project.id);
     let last = read.as_slice().last().map(|window| window.to);
-    let is_long = retention::is_gap_too_long(run, project, last, kept);
+    let is_long = retention::is_gap_too_long(run, project, last, shared.kept);
     for gap in run.gaps(Resource::PipelineRuns, &project.id).into_iter().rev() {
         let mut to = gap.to;
         let mut days = FIRST_DAYS;
         loop {
             let from = TimeDelta::try_days(days).and_then(|days| to.checked_sub_signed(days));
             let window = Window::new(from.unwrap_or(gap.from).max(gap.from), to);
-            let rows = of_window(run, project, window).await?;
+            let rows = of_window(shared, project, window, &list).await?;
             if window.from <= gap.from {
                 break;
             }
@@ -69,7 +113,8 @@ async fn of_project(run: &Run, project: &Project, kept: &Kept) -> Result<(), Err
             to = window.from;
         }
     }
-    sweep(run, project, is_long).await
+    sweep(shared, project, is_long).await?;
+    Ok(list)
 }
 
 /// Returns the windows that would be read, the newest first, each with the least number of requests.
@@ -87,20 +132,32 @@ pub(super) fn planned(run: &Run, project: &Project, kept: &Kept) -> Vec<(Window,
 }
 
 /// Reads one window, with the unfinished runs where it is the newest; returns how many rows it had.
-async fn of_window(run: &Run, project: &Project, window: Window) -> Result<usize, Error> {
+async fn of_window(
+    shared: &Shared<'_>,
+    project: &Project,
+    window: Window,
+    list: &Listed,
+) -> Result<usize, Error> {
     let scope = Scope::new(Resource::PipelineRuns, &project.id, &project.name, window);
-    let source = run.metered(&scope.meter);
+    let source = shared.run.metered(&scope.meter);
+    let mut open = shared.open(scope);
     let from = window.from.checked_sub_signed(TimeDelta::seconds(OVERLAP_S));
     let asked = Window::new(from.unwrap_or(window.from).max(DateTime::UNIX_EPOCH), window.to);
-    let mut outcome = write_all(run, runs::finished(&source, &project.id, asked)).await?;
-    if window.to == run.upper && outcome == Outcome::Ok {
+    let finished = runs::finished(&source, &project.id, asked);
+    let is_newest = window.to == shared.run.upper;
+    let newest = is_newest.then_some(list);
+    let mut outcome = take_all(shared, &mut open, finished, newest).await?;
+    if is_newest && outcome == Outcome::Ok {
         for state in UNFINISHED {
-            outcome =
-                outcome.max(write_all(run, runs::unfinished(&source, &project.id, state)).await?);
+            let unfinished = runs::unfinished(&source, &project.id, state);
+            outcome = outcome.max(take_all(shared, &mut open, unfinished, newest).await?);
+        }
+        if outcome == Outcome::Ok {
+            list.complete();
         }
     }
-    let rows = usize::try_from(scope.meter.counts().rows).unwrap_or(usize::MAX);
-    run.record(vec![(scope, outcome)]).await?;
+    let rows = usize::try_from(open.scope.meter.counts().rows).unwrap_or(usize::MAX);
+    shared.close(open, outcome).await;
     Ok(rows)
 }
 
@@ -118,7 +175,8 @@ fn is_sweep_due(run: &Run, project: &Project) -> bool {
 
 /// Looks for runs that were deleted, and so finds also what was deleted before it was ever read. They can be seen for
 /// about a month, whenever they finished.
-async fn sweep(run: &Run, project: &Project, is_urgent: bool) -> Result<(), Error> {
+async fn sweep(shared: &Shared<'_>, project: &Project, is_urgent: bool) -> Result<(), Error> {
+    let run = shared.run;
     if !is_urgent && !is_sweep_due(run, project) {
         return Ok(());
     }
@@ -126,41 +184,56 @@ async fn sweep(run: &Run, project: &Project, is_urgent: bool) -> Result<(), Erro
     let (id, name) = (swept(project), format!("{} (deleted)", project.name));
     let scope = Scope::new(Resource::PipelineRuns, id, name, window);
     let source = run.metered(&scope.meter);
-    let outcome = write_all(run, runs::deleted(&source, &project.id, window)).await?;
-    run.record(vec![(scope, outcome)]).await
+    let mut open = shared.open(scope);
+    let outcome =
+        take_all(shared, &mut open, runs::deleted(&source, &project.id, window), None).await?;
+    shared.close(open, outcome).await;
+    Ok(())
 }
 
-/// Writes the pages of a stream, finishes before runs.
-async fn write_all(
-    run: &Run,
+impl Shared<'_> {
+    fn open(&self, scope: Scope) -> Open {
+        Open { number: self.windows.fetch_add(1, Ordering::Relaxed), units: 0, scope }
+    }
+
+    async fn close(&self, open: Open, outcome: Outcome) {
+        let Open { number: window, units, scope } = open;
+        let close = Close { window, units, scope, outcome, counts: Vec::new() };
+        self.hand_over(Message::Close(Box::new(close))).await;
+    }
+
+    async fn hand_over(&self, message: Message) {
+        // The writer is gone only when it failed, and then its error ends the run.
+        let _ = self.send.send(message).await;
+    }
+}
+
+/// Hands over the pages of a stream; returns how it ended.
+async fn take_all(
+    shared: &Shared<'_>,
+    open: &mut Open,
     pages: impl futures::Stream<Item = Result<RunPage, extract::Error>>,
+    list: Option<&Listed>,
 ) -> Result<Outcome, Error> {
+    let run = shared.run;
     let mut pages = std::pin::pin!(pages);
-    let (mut rows, mut finishes, mut seen_at) = (Vec::new(), Vec::new(), None);
-    let at_once = run.input.section.concurrency.clamp(1, run.projects.len().max(1));
     loop {
-        let page = pages.try_next().await;
-        let (page, ending) = match run.sort_out(page)? {
-            Ok(Some(page)) => (Some(page), None),
-            Ok(None) => (None, Some(Outcome::Ok)),
-            Err(outcome) => (None, Some(outcome)),
+        let mut page = match run.sort_out(pages.try_next().await)? {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(Outcome::Ok),
+            Err(outcome) => return Ok(outcome),
         };
-        if let Some(page) = page {
-            run.progress(Resource::PipelineRuns, page.runs.len(), 0);
-            rows.extend(page.runs);
-            finishes.extend(page.finishes);
-            seen_at = Some(page.seen_at);
+        run.progress(Resource::PipelineRuns, page.runs.len(), 0);
+        if let Some(list) = list {
+            list.leave_out_runs(&shared.hash, &mut page, shared.again);
         }
-        if rows.len() >= MOST_ROWS / at_once || ending.is_some() {
-            if let Some(seen_at) = seen_at {
-                let take = |rows: &mut Vec<Row>| std::mem::take(rows);
-                run.write("pipeline_run_finishes", take(&mut finishes), Vec::new(), seen_at)
-                    .await?;
-                run.write("pipeline_runs", take(&mut rows), Vec::new(), seen_at).await?;
-            }
-            if let Some(outcome) = ending {
-                return Ok(outcome);
-            }
+        if page.runs.is_empty() {
+            continue;
         }
+        open.units += 1;
+        let mut unit = Unit { window: Some(open.number), seen_at: page.seen_at, ..Unit::default() };
+        unit.tables.insert("pipeline_run_finishes", page.finishes);
+        unit.tables.insert("pipeline_runs", page.runs);
+        shared.hand_over(Message::Unit(Box::new(unit))).await;
     }
 }

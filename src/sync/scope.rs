@@ -22,8 +22,8 @@ pub(super) struct Scope {
     pub window: Window,
     /// Counts what it costs.
     pub meter: Arc<Meter>,
-    /// What was listed, where that is taken down.
-    pub listed: Option<String>,
+    /// What need not be looked up again, where that is taken down.
+    pub settled: Option<String>,
 }
 
 /// How reading a scope ended, from best to worst.
@@ -73,7 +73,7 @@ impl Scope {
         window: Window,
     ) -> Self {
         let (id, name) = (id.into(), name.into());
-        Self { resource, id, name, window, meter: Arc::default(), listed: None }
+        Self { resource, id, name, window, meter: Arc::default(), settled: None }
     }
 
     /// Returns the row that tells how it ended; `started_at` is the first answer of the sync, `now` the latest.
@@ -103,7 +103,7 @@ impl Scope {
             .set("retries", number(counts.retries))
             .set("throttled_s", counts.throttled_s)
             .set("error", outcome.error())
-            .set("listed", self.listed.as_deref())
+            .set("settled", self.settled.as_deref())
             .set("started_at", started_at)
             .set("finished_at", now.max(started_at));
         row

@@ -66,8 +66,11 @@ async fn people(run: &Run) -> Result<(), Error> {
                 .iter()
                 .map(|row| (text(row, "descriptor"), text(row, "identity_id")))
                 .collect();
-            ids.extend(met(run).await?);
-            let left = list.fill(&ids);
+            let mut left = list.fill(&ids);
+            if !left.is_empty() {
+                ids.extend(met(run).await?);
+                left = list.fill(&ids);
+            }
             run.expect(Resource::Users, left.len());
             let mut asked = futures::stream::iter(left)
                 .map(async |descriptor| {

@@ -23,6 +23,10 @@ const KILLS: usize = 6;
 const ONE_IN: u64 = 9;
 /// Requests to the store that a sync may take while little has changed.
 const MOST_REQUESTS: u64 = 500;
+/// Requests of a table without changes.
+const MOST_UNCHANGED: u64 = 4;
+/// Requests of a table with changes.
+const MOST_CHANGED: u64 = 40;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A store to test against.
@@ -185,6 +189,8 @@ async fn whole_way(kind: Kind) {
     for (table, counts) in &unchanged {
         let is_written = counts.keys().any(|what| what.starts_with("PUT"));
         assert!(!is_written || table == "sync_runs", "{table}: {counts:?}");
+        let sum: u64 = counts.values().sum();
+        assert!(is_written || sum <= MOST_UNCHANGED, "{table}: {counts:?}");
     }
     assert_same(&expected, &place.content().await, "second sync");
     simulator.advance(DAY);
@@ -192,6 +198,9 @@ async fn whole_way(kind: Kind) {
     assert_clean(&place.synced(&simulator).await);
     let next = count("sync of the next day");
     assert!(sum(&next) < MOST_REQUESTS, "{next:?}");
+    for (table, counts) in &next {
+        assert!(counts.values().sum::<u64>() < MOST_CHANGED, "{table}: {counts:?}");
+    }
     assert_clean(&on_disk.synced(&simulator).await);
     assert_same(&on_disk.content().await, &place.content().await, "the next day");
 

@@ -323,7 +323,7 @@ async fn a_sync_that_is_stopped_again_and_again_ends_as_an_undisturbed_one() {
     let config = config("2025-01-01", SELECTORS);
     let (disturbed, calm) = (lake(&folder), lake(&other));
     let mut stops = 0;
-    for commits in (1..60).step_by(4) {
+    for commits in (1..60).step_by(2) {
         let mut input = input(&simulator, &config, &disturbed, Arc::new(Silent));
         let stop = CancellationToken::new();
         input.observer =

@@ -18,8 +18,7 @@ use crate::support::world::files;
 
 const TITLE: &str = "select title from pull_requests where pull_request_id = 1";
 const STATUS: &str = "select status from pull_requests where pull_request_id = 1";
-const RECORDS: &str =
-    "select count(*) from sync_runs where scope like '%@listed' and listed is not null";
+const RECORDS: &str = "select count(*) from sync_runs where resource = 'pull_requests' and scope like '%@listed' and settled is not null";
 
 #[tokio::test]
 async fn the_same_list_is_taken_down_once() {
