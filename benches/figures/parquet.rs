@@ -126,8 +126,12 @@ async fn parts(lake: &Lake) -> anyhow::Result<Vec<Part>> {
             let equals = equals
                 .map(|(column, value)| format!(" and {column} = '{}'", value.replace('\'', "''")));
             let wanted = equals.fold("true".to_owned(), |text, next| text + &next);
-            let sql =
-                format!("select {others} from {name} where {wanted} order by {}", key.join(", "));
+            let order = if key.is_empty() {
+                String::new()
+            } else {
+                format!(" order by {}", key.join(", "))
+            };
+            let sql = format!("select {others} from {name} where {wanted}{order}");
             let batches = session.ctx.sql(&sql).await?.collect().await?;
             let Some(first) = batches.first() else { continue };
             let rows = arrow::compute::concat_batches(&first.schema(), &batches)?;

@@ -276,3 +276,16 @@ pub(super) async fn record(run: &Run, lists: Vec<Listed>) -> Result<(), Error> {
     }
     run.record(ended).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_have_about_thirty_two_pull_requests_whatever_their_numbers() {
+        for (first, step) in [(0_i64, 1_usize), (1, 7), (1_000_000, 64), (5_000_000_000, 1)] {
+            let ends = (first..).step_by(step).take(32_000).filter(|id| ends_chunk(*id)).count();
+            assert!((700..1_400).contains(&ends), "{ends} ends from {first} in steps of {step}");
+        }
+    }
+}
