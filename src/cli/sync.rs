@@ -357,7 +357,8 @@ fn row_document(row: &Row) -> Value {
         }
     };
     columns
-        .filter(|(column, _)| !column.name.starts_with('_'))
+        // What the next sync need not look up is for that sync only, and long.
+        .filter(|(column, _)| !column.name.starts_with('_') && column.name != "settled")
         .map(|(column, cell)| (column.name.clone(), value(cell)))
         .collect::<serde_json::Map<_, _>>()
         .into()
