@@ -203,21 +203,15 @@ impl Error {
     ) -> Self {
         let place = place.into();
         let text = chain(&source);
-        if ["ContainerNotFound", "NoSuchBucket", "ResourceNotFound"]
-            .iter()
-            .any(|code| text.contains(code))
-        {
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        if says(&["ContainerNotFound", "NoSuchBucket", "ResourceNotFound"]) {
             return Self::NoContainer { doing, place, source };
         }
-        if ["RequestTimeTooSkewed", "Request date header too old"]
-            .iter()
-            .any(|code| text.contains(code))
-        {
+        if says(&["RequestTimeTooSkewed", "Request date header too old"]) {
             return Self::ClockSkew { place, source };
         }
         // Of listings the store's refusal is known by its text only.
-        let is_refusal =
-            ["status code: 401", "status code: 403"].iter().any(|code| text.contains(code));
+        let is_refusal = says(&["status code: 401", "status code: 403"]);
         match source {
             source if is_refusal && doing != "write" => Self::NoAccess { place, source },
             source if is_refusal => Self::NotWritable { place, source },

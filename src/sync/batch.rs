@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::Run;
 use super::error::Error;
@@ -163,4 +163,13 @@ impl Batch {
         run.write("population_counts", counts, Vec::new(), now).await?;
         run.record(rows).await
     }
+}
+
+/// Gathers and writes what readers hand over, until the last of them is done.
+pub(super) async fn write(run: &Run, mut receive: mpsc::Receiver<Message>) -> Result<(), Error> {
+    let mut batch = Batch::default();
+    while let Some(message) = receive.recv().await {
+        batch.take(run, message).await?;
+    }
+    batch.write(run).await
 }

@@ -28,9 +28,10 @@ use crate::schema::Row;
 use crate::window::Window;
 
 /// Tables that hold what a list of pull requests names.
-const PULL_REQUESTS: [&str; 3] = ["pull_requests", "pull_request_reviewers", "pull_request_labels"];
+pub(super) const PULL_REQUESTS: [&str; 3] =
+    ["pull_requests", "pull_request_reviewers", "pull_request_labels"];
 /// Tables that hold what a list of runs names.
-const RUNS: [&str; 2] = ["pipeline_runs", "pipeline_run_finishes"];
+pub(super) const RUNS: [&str; 2] = ["pipeline_runs", "pipeline_run_finishes"];
 /// Columns that tell when something was seen, not what.
 const VOLATILE: [&str; 2] = ["first_seen_at", "vote_while_open_at"];
 /// Pull requests of a chunk, about.
@@ -163,7 +164,7 @@ impl Listed {
         let text = run.settled_text(resource, &scope_of(project));
         let known = text.and_then(|text| serde_json::from_str::<Record>(text).ok());
         let known = known.filter(|known| {
-            !run.options.full && Some(&known.transactions) == transactions(run, tables).as_ref()
+            !run.options.full && Some(&known.transactions) == run.transactions(tables).as_ref()
         });
         Self { project: project.clone(), resource, tables, known, found: Mutex::default() }
     }
@@ -242,11 +243,6 @@ impl Listed {
     }
 }
 
-/// Returns where the tables stand; none where that is not known, or somebody else has written in between.
-fn transactions(run: &Run, tables: &[&str]) -> Option<BTreeMap<String, i64>> {
-    tables.iter().map(|table| Some(((*table).to_owned(), run.transaction(table)?))).collect()
-}
-
 fn scope_of(project: &Project) -> String {
     format!("{}@listed", project.id)
 }
@@ -261,7 +257,7 @@ pub(super) async fn record(run: &Run, lists: Vec<Listed>) -> Result<(), Error> {
     for list in lists {
         let found = list.found.into_inner().unwrap_or_else(PoisonError::into_inner);
         let is_sure = found.is_complete && !found.is_ambiguous && found.chunks.len() <= MOST_CHUNKS;
-        let Some(transactions) = transactions(run, list.tables).filter(|_| is_sure) else {
+        let Some(transactions) = run.transactions(list.tables).filter(|_| is_sure) else {
             continue;
         };
         let record = Record { transactions, chunks: found.chunks };

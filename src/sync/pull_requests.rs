@@ -9,7 +9,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::{OnceCell, Semaphore, mpsc};
 
 use super::Run;
-use super::batch::{Batch, Close, Message, Unit};
+use super::batch::{self, Close, Message, Unit};
 use super::counts::{self, Counted};
 use super::error::Error;
 use super::judge::Read;
@@ -111,7 +111,7 @@ pub(super) async fn read(run: &Run) -> Result<Vec<Listed>, Error> {
         drop(shared);
         result
     };
-    let (read, written) = futures::join!(readers, write(run, receive));
+    let (read, written) = futures::join!(readers, batch::write(run, receive));
     // The writer's error is the cause where both fail: readers then cannot hand over.
     written?;
     let lists = read?.into_iter().flatten().collect();
@@ -149,14 +149,6 @@ async fn known(run: &Run, counts: &HashMap<Landed, Counted>) -> Result<Known, Er
     let windows = run.projects.iter().flat_map(|project| planned(run, project, counts));
     let oldest = windows.map(|(window, _)| asked(window).from).min().unwrap_or(run.upper);
     Ok(Known { active, votes, read: details::known(run, oldest).await? })
-}
-
-async fn write(run: &Run, mut receive: mpsc::Receiver<Message>) -> Result<(), Error> {
-    let mut batch = Batch::default();
-    while let Some(message) = receive.recv().await {
-        batch.take(run, message).await?;
-    }
-    batch.write(run).await
 }
 
 /// Reads the pull requests of one project; returns what its newest list named, if it was read.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::error::Error;
 use super::judge::Judge;
 use super::scope::{Outcome, Scope};
-use super::settled::Settled;
+use super::settled::{self, Settled};
 use super::standing::Standing;
 use super::tally::Tally;
 use super::{Input, Options, Report, chain, places, snapshots};
@@ -77,8 +77,6 @@ pub(super) struct Run {
     pub explanations: Tally,
     started_at: DateTime<Utc>,
     writes: bool,
-    /// How many commits had changed rows of a table when the run began; none where that is not known.
-    before: BTreeMap<String, Option<i64>>,
     settled: Mutex<Settled>,
     done: Mutex<Done>,
     standing: Arc<Standing>,
@@ -93,24 +91,11 @@ struct Done {
     /// What tells the rows apart.
     taken: BTreeSet<(Resource, String, DateTime<Utc>)>,
     changed: BTreeMap<String, u64>,
-    transactions: BTreeMap<String, Transactions>,
+    /// How many commits have changed rows of a table; none where that is not known, or where somebody else has committed
+    /// since this run began.
+    transactions: BTreeMap<String, Option<i64>>,
     started: BTreeMap<&'static str, Instant>,
     expected: BTreeMap<&'static str, u64>,
-}
-
-/// Commits of this run that changed rows of a table, by how many had done so before.
-#[derive(Debug, Clone, Copy)]
-struct Transactions {
-    first: i64,
-    last: i64,
-    is_gapless: bool,
-}
-
-impl Transactions {
-    /// Returns the number of the last one, if nobody else has committed since there were so many.
-    fn alone_since(self, before: i64) -> Option<i64> {
-        (self.is_gapless && self.first == before + 1).then_some(self.last)
-    }
 }
 
 impl Run {
@@ -140,13 +125,15 @@ impl Run {
             .progress(&organization)
             .await
             .map_err(|source| lake_error("read", "sync_runs", source))?;
-        let mut before = BTreeMap::new();
-        for table in input.lake.table_names() {
-            let number = input.lake.transaction(table, &organization).await;
-            before.insert(
-                table.to_owned(),
-                number.map_err(|source| lake_error("read", table, source))?,
-            );
+        let mut done = Done::default();
+        if writes {
+            let tables = settled::tables();
+            let numbers = tables.iter().map(async |table| {
+                let number = input.lake.transaction(table, &organization).await;
+                number.map_err(|source| lake_error("read", table, source))
+            });
+            let numbers = futures::future::try_join_all(numbers).await?;
+            done.transactions = tables.into_iter().map(str::to_owned).zip(numbers).collect();
         }
         let source = input.source.clone();
         let judge =
@@ -165,9 +152,8 @@ impl Run {
             explanations: tally(Resource::Pushes, &[], DateTime::UNIX_EPOCH),
             started_at: DateTime::UNIX_EPOCH,
             writes,
-            before,
             settled: Mutex::default(),
-            done: Mutex::default(),
+            done: Mutex::new(done),
             standing,
             input,
         };
@@ -336,11 +322,9 @@ impl Run {
             .map_err(|source| Error::Broken { source })?
             .map_err(|source| lake_error("write", table, source))?;
         if let Some(number) = written.transaction.filter(|_| is_own) {
-            let first = Transactions { first: number, last: number - 1, is_gapless: true };
             let mut done = self.done();
-            let own = done.transactions.entry(table.to_owned()).or_insert(first);
-            own.is_gapless &= number == own.last + 1;
-            own.last = number;
+            let known = done.transactions.entry(table.to_owned()).or_default();
+            *known = (number == known.unwrap_or(0) + 1).then_some(number);
         }
         if let Some(version) = written.version {
             let (table, rows, bytes) = (table.to_owned(), written.rows(), written.bytes);
@@ -356,14 +340,15 @@ impl Run {
         self.done().changed.contains_key(table)
     }
 
-    /// Returns how many commits have changed rows of a table by now; none where that is not known, or where somebody else
-    /// has committed since this run began.
-    pub fn transaction(&self, table: &str) -> Option<i64> {
-        let before = self.before.get(table).copied().flatten();
-        match self.done().transactions.get(table) {
-            None => before,
-            Some(own) => own.alone_since(before.unwrap_or(0)),
-        }
+    /// Returns how many commits have changed rows of tables by now; none where that is not known of one, or where somebody
+    /// else has committed since this run began.
+    pub fn transactions(&self, tables: &[&str]) -> Option<BTreeMap<String, i64>> {
+        let done = self.done();
+        let number = |table: &&str| {
+            let number = done.transactions.get(*table).copied().flatten()?;
+            Some(((*table).to_owned(), number))
+        };
+        tables.iter().map(number).collect()
     }
 
     /// The answers of this run that hold.

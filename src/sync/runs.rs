@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc;
 
 use super::Run;
-use super::batch::{Batch, Close, Message, Unit};
+use super::batch::{self, Close, Message, Unit};
 use super::error::Error;
 use super::listed::{Listed, RunHash};
 use super::retention::{self, Kept};
@@ -56,7 +56,7 @@ pub(super) async fn read(run: &Run) -> Result<Vec<Listed>, Error> {
     run.begin(Resource::PipelineRuns);
     run.expect(Resource::PipelineRuns, run.projects.len());
     let (kept, windows) = (&retention::kept(run).await?, &AtomicUsize::new(0));
-    let (send, mut receive) = mpsc::channel(WAITING);
+    let (send, receive) = mpsc::channel(WAITING);
     let hash = RunHash::new(run)?;
     let back = run.lag() + TimeDelta::seconds(OVERLAP_S);
     let again = run.upper.checked_sub_signed(back).unwrap_or(DateTime::UNIX_EPOCH);
@@ -73,14 +73,7 @@ pub(super) async fn read(run: &Run) -> Result<Vec<Listed>, Error> {
             .await
     };
     // Rows of many projects go into one commit; the windows follow them.
-    let writer = async move {
-        let mut batch = Batch::default();
-        while let Some(message) = receive.recv().await {
-            batch.take(run, message).await?;
-        }
-        batch.write(run).await
-    };
-    let (read, written) = futures::join!(readers, writer);
+    let (read, written) = futures::join!(readers, batch::write(run, receive));
     // The writer's error is the cause where both fail: readers then cannot hand over.
     written?;
     let lists = read?;

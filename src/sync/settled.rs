@@ -4,7 +4,7 @@
 //! somebody changes rows of the tables that were asked, settings change, or a time comes at which something is to be
 //! read again. The last row of a sync takes down which answers hold (`sync_runs.settled`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Run;
 use super::error::Error;
+use super::listed;
 use super::scope::{Outcome, Scope};
 use crate::extract::Resource;
 use crate::window::Window;
@@ -29,6 +30,8 @@ pub(super) enum Question {
 }
 
 impl Question {
+    const ALL: [Self; 3] = [Self::Details, Self::Jobs, Self::Pushes];
+
     /// Returns the tables that are asked.
     fn tables(self) -> &'static [&'static str] {
         match self {
@@ -39,6 +42,12 @@ impl Question {
             Self::Pushes => &["pushes", "pull_requests"],
         }
     }
+}
+
+/// Returns the tables of all questions and lists, of which it matters who changes them.
+pub(super) fn tables() -> BTreeSet<&'static str> {
+    let asked = Question::ALL.into_iter().flat_map(Question::tables);
+    asked.chain(&listed::PULL_REQUESTS).chain(&listed::RUNS).copied().collect()
 }
 
 /// What the answer "nothing" holds for.
@@ -93,11 +102,10 @@ impl Run {
     }
 
     fn answer(&self, question: Question, until: Option<DateTime<Utc>>) -> Option<Answer> {
-        let numbers = question.tables().iter();
-        let numbers = numbers.map(|table| Some(((*table).to_owned(), self.transaction(table)?)));
+        let transactions = self.transactions(question.tables())?;
         let digest = Sha256::digest(self.judge.fingerprint());
         let settings = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        Some(Answer { transactions: numbers.collect::<Option<_>>()?, settings, until })
+        Some(Answer { transactions, settings, until })
     }
 }
 
