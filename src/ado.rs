@@ -35,7 +35,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RE
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 
-use self::answer::{Failure, classify, parse, read_body};
+use self::answer::{Failure, classify, read, read_body};
 use self::call::VERSIONS;
 use self::clock::{ServiceClock, date_of};
 use self::gate::Verdict;
@@ -195,12 +195,18 @@ impl Client {
     /// # Errors
     /// Fails with the [`Error`] that the answer means, after as many attempts as [`Patience`] allows; no content
     /// counts as missing.
-    pub async fn get<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, Error> {
+    pub async fn get<T: DeserializeOwned + Send + 'static>(
+        &self,
+        call: Call,
+    ) -> Result<Answer<T>, Error> {
         self.get_if_any(call).await?.present()
     }
 
     /// Asks for one page of a list; counting its rows is left to the caller.
-    async fn page<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, Error> {
+    async fn page<T: DeserializeOwned + Send + 'static>(
+        &self,
+        call: Call,
+    ) -> Result<Answer<T>, Error> {
         self.ask(call).await?.present()
     }
 
@@ -208,7 +214,7 @@ impl Client {
     ///
     /// # Errors
     /// Fails with the [`Error`] that the answer means, after as many attempts as [`Patience`] allows.
-    pub async fn get_if_any<T: DeserializeOwned>(
+    pub async fn get_if_any<T: DeserializeOwned + Send + 'static>(
         &self,
         call: Call,
     ) -> Result<Answer<Option<T>>, Error> {
@@ -220,17 +226,23 @@ impl Client {
     }
 
     /// Sends a call as often as it takes.
-    async fn ask<T: DeserializeOwned>(&self, mut call: Call) -> Result<Answer<Option<T>>, Error> {
+    async fn ask<T: DeserializeOwned + Send + 'static>(
+        &self,
+        mut call: Call,
+    ) -> Result<Answer<Option<T>>, Error> {
         let mut tries = Tries::default();
         loop {
             let level = self.shared.level.load(Ordering::Relaxed);
             let address = call.address(self.endpoints(), level)?;
-            let attempt =
-                self.attempt(&call, &address, &mut tries.sent).await.and_then(|received| {
-                    let value =
-                        received.body.as_ref().map(|body| parse(&address, body)).transpose()?;
-                    Ok((value, received))
-                });
+            let attempt = async {
+                let received = self.attempt(&call, &address, &mut tries.sent).await?;
+                let value = match &received.body {
+                    Some(body) => Some(read(&address, body).await?),
+                    None => None,
+                };
+                Ok((value, received))
+            };
+            let attempt = attempt.await;
             match attempt {
                 Ok((value, received)) => {
                     self.shared.given_up.store(0, Ordering::Relaxed);
@@ -305,7 +317,7 @@ impl Client {
             .await
             .map_err(network)?;
 
-        let headers = response.headers().clone();
+        let headers = std::mem::take(response.headers_mut());
         let status = response.status().as_u16();
         let method = if call.body.is_some() { "POST" } else { "GET" };
         tracing::debug!(

@@ -48,7 +48,6 @@ pub use self::judge::judge;
 pub use self::materialize::materialize;
 pub use self::params::{Parameters, Period};
 pub use self::query::Query;
-pub(crate) use self::query::hex;
 pub use self::run::{CheckRun, Request, run};
 pub use self::settings::{Repository, repositories, resolve};
 pub use self::stored::{Recomputed, StoredRun, recompute, stored_run};

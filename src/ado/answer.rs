@@ -11,6 +11,9 @@ use super::error::Error;
 /// Longest message of the service that is passed on, characters.
 const MESSAGE: usize = 400;
 
+/// Bytes from which on reading a body would keep other answers waiting.
+const LONG_BODY: usize = 64 << 10;
+
 /// A value that Azure DevOps answered, with where it comes from.
 #[derive(Debug, Clone)]
 pub struct Answer<T> {
@@ -208,9 +211,29 @@ fn is_whole(body: &[u8]) -> bool {
     matches!(last, Some(b'}' | b']'))
 }
 
+/// Reads JSON as [`parse`] does, beside other work where that takes long.
+pub(super) async fn read<T: DeserializeOwned + Send + 'static>(
+    address: &str,
+    body: &Bytes,
+) -> Result<T, Failure> {
+    if body.len() < LONG_BODY {
+        return parse(address, body);
+    }
+    let (address, body) = (address.to_owned(), body.clone());
+    match tokio::task::spawn_blocking(move || parse(&address, &body)).await {
+        Ok(read) => read,
+        Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+    }
+}
+
 /// Reads JSON; on failure says whether the text ended too early.
-pub(super) fn parse<T: DeserializeOwned>(address: &str, body: &Bytes) -> Result<T, Failure> {
-    let error = match serde_json::from_slice(body) {
+fn parse<T: DeserializeOwned>(address: &str, body: &Bytes) -> Result<T, Failure> {
+    // Checked as a whole, text need not be checked string by string; what is no text fails below.
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    };
+    let error = match read {
         Ok(value) => return Ok(value),
         Err(error) => error,
     };

@@ -88,7 +88,7 @@ impl Query {
     /// Returns the SHA-256 of the text, hexadecimal.
     #[must_use]
     pub fn hash(&self) -> String {
-        hex(&Sha256::digest(self.text.as_bytes()))
+        hex::encode(Sha256::digest(self.text.as_bytes()))
     }
 
     /// The tables that the query really names must be those that its header says it reads.
@@ -216,16 +216,6 @@ fn first_line(text: &str) -> Option<u64> {
 
 fn line_of(expression: &Expr) -> Option<u64> {
     Some(expression.span().start.line).filter(|line| *line > 0)
-}
-
-/// Bytes as lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("writing to a String does not fail");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::instant::instant_text;
 use super::judge::findings_of;
 use super::params::{Parameters, Period};
 use super::population::{Population, compare};
-use super::query::{Query, hex};
+use super::query::Query;
 use super::settings::{repositories, resolve};
 use super::store::store;
 use super::views::{SETTINGS_TABLES, SettingsRows, register_settings};
@@ -162,7 +162,7 @@ pub async fn run(
         organizations: organizations.into_iter().collect(),
         data_as_of,
         table_versions: session.versions.clone(),
-        settings_hash: hex(&Sha256::digest(settings_json.as_bytes())),
+        settings_hash: hex::encode(Sha256::digest(settings_json.as_bytes())),
         settings_json,
         headers: headers(&checks),
         given: request.given.iter().cloned().collect(),
@@ -288,5 +288,5 @@ pub(super) fn hash(findings: &[Findings]) -> String {
         serde_json::to_writer(&mut hasher, &finding).expect("plain texts and numbers become JSON");
         hasher.0.update(b"\n");
     }
-    hex(&hasher.0.finalize())
+    hex::encode(hasher.0.finalize())
 }

@@ -5,7 +5,6 @@ use datafusion::prelude::SessionContext;
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
-use super::query::hex;
 use super::views::SettingsRows;
 use crate::config::{Exception, Settings};
 use crate::schema::{Catalog, Row, from_batch};
@@ -151,7 +150,7 @@ fn evidence_hash(exception: &Exception) -> Result<Option<String>, Error> {
         path: path.clone(),
         source,
     })?;
-    Ok(Some(hex(&Sha256::digest(&bytes))))
+    Ok(Some(hex::encode(Sha256::digest(&bytes))))
 }
 
 fn json_list(texts: &[String]) -> String {

@@ -14,7 +14,6 @@ use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::finding::{Finding, Findings, Status};
-use super::query::hex;
 use super::run::{CheckRun, Request};
 use super::views::{SETTINGS_TABLES, SettingsRows};
 use crate::lake::{Change, Lake};
@@ -274,7 +273,7 @@ impl Store<'_> {
         let hashes: Map<String, Value> = run
             .queries
             .iter()
-            .map(|(id, text)| (id.clone(), hex(&Sha256::digest(text.as_bytes())).into()))
+            .map(|(id, text)| (id.clone(), hex::encode(Sha256::digest(text.as_bytes())).into()))
             .collect();
         let counts = run.counts();
         let count = |status| i64::try_from(counts.of(status)).unwrap_or(i64::MAX);

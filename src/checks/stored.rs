@@ -16,7 +16,7 @@ use super::error::Error;
 use super::finding::{Counts, Findings, Status};
 use super::judge::findings_of;
 use super::params::{Parameters, Period};
-use super::query::{Query, hex};
+use super::query::Query;
 use super::run::hash;
 use super::views::{SETTINGS_TABLES, SettingsRows, register_settings};
 use crate::config::{Profile, Settings};
@@ -255,7 +255,7 @@ impl StoredRun {
 
     /// The queries as they were, held to the hashes of the run.
     fn queries(&self) -> Result<Queries, Error> {
-        if hex(&Sha256::digest(self.settings_json.as_bytes())) != self.settings_hash {
+        if hex::encode(Sha256::digest(self.settings_json.as_bytes())) != self.settings_hash {
             return Err(
                 self.gone("its settings are not those that its `settings_hash` is of", CHANGED)
             );
@@ -264,7 +264,7 @@ impl StoredRun {
             let Some(text) = self.queries.get(id) else {
                 return Err(self.gone(format!("the text of its query `{id}` is gone"), CHANGED));
             };
-            if hex(&Sha256::digest(text.as_bytes())) != *hash {
+            if hex::encode(Sha256::digest(text.as_bytes())) != *hash {
                 let reason = format!("its query `{id}` is not the one that its hash is of");
                 return Err(self.gone(reason, CHANGED));
             }

@@ -160,7 +160,7 @@ async fn project(source: &Source, id: String, name: String) -> Part {
 }
 
 /// Asks for the first page of a list.
-pub(super) async fn first<T: serde::de::DeserializeOwned>(
+pub(super) async fn first<T: serde::de::DeserializeOwned + Send + 'static>(
     source: &Source,
     call: Call,
     what: &str,

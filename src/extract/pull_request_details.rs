@@ -86,8 +86,6 @@ pub struct Details {
     pub single: Option<PullRequestPage>,
     /// Columns of the pull request's row that the details fill.
     pub update: Vec<(&'static str, Cell)>,
-    /// Descriptors that the answers name, with their identity ids.
-    pub identities: BTreeSet<(String, String)>,
     /// Parts that may not be read, by name, and why.
     pub unreadable: Vec<(&'static str, String)>,
     /// Time of the earliest answer; none where nothing could be read.
@@ -356,7 +354,6 @@ fn take_single(details: &mut Details, page: PullRequestPage, bypassed: &mut BTre
         "bypass_reason",
         "fork_repository_id",
     ];
-    details.identities.extend(page.identities.iter().cloned());
     if let Some(row) = page.pull_requests.first() {
         bypassed.insert(row.bool("bypass_policy") == Some(true));
         for column in FROM_SINGLE {
@@ -384,7 +381,6 @@ fn take_threads(
         votes.extend(story.votes);
         completed_at = completed_at.max(story.completed_at);
         bypassed.insert(story.is_bypass);
-        details.identities.extend(story.identities);
     }
     if completed_at.is_some() {
         details.update.push(("completion_thread_at", completed_at.into()));

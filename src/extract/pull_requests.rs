@@ -10,7 +10,7 @@ use futures::{Stream, TryStreamExt as _};
 use super::error::reading;
 use super::rows::{Id, Object, filled};
 use super::{Error, Maker, Source, parameter};
-use crate::ado::model::{IdentityRef, Label, PullRequest, Repository, Reviewer};
+use crate::ado::model::{Label, PullRequest, Repository, Reviewer};
 use crate::ado::{Answer, Call, Paging, escaped};
 use crate::schema::{Cell, Row};
 use crate::window::{Window, month_of};
@@ -32,8 +32,6 @@ pub struct PullRequestPage {
     pub labels: Vec<Row>,
     /// What the rows are about, one per pull request.
     pub parents: Vec<Parent>,
-    /// Descriptors that the answer names, with their identity ids.
-    pub identities: BTreeSet<(String, String)>,
     /// Time of the answer.
     pub seen_at: DateTime<Utc>,
 }
@@ -198,15 +196,11 @@ pub(super) fn page(
     for mut pull_request in answer.value {
         let id = Id(pull_request.pull_request_id);
         let object = Object { address: &answer.url, kind: "pull request", id: &id };
-        page.identities.extend(pull_request.created_by.as_ref().and_then(pair));
         let own_reviewers = pull_request.reviewers.take().unwrap_or_default();
         let own_labels = pull_request.labels.take().unwrap_or_default();
         let row = pull_request_row(source, &table, &object, project_id, pull_request, seen_at)?;
         let parent = parent(&row);
         for reviewer in own_reviewers {
-            page.identities.extend(reviewer.id.clone().and_then(|id| {
-                Some((reviewer.descriptor.clone().filter(|text| !text.is_empty())?, id))
-            }));
             page.reviewers.push(reviewer_row(&reviewers, &object, &parent, reviewer, seen_at)?);
         }
         for label in own_labels {
@@ -233,11 +227,6 @@ fn parent(row: &Row) -> Parent {
             closed_month: month_of(at),
         }),
     }
-}
-
-/// Returns descriptor and identity id, where both are known.
-pub(super) fn pair(identity: &IdentityRef) -> Option<(String, String)> {
-    Some((identity.descriptor.clone().filter(|text| !text.is_empty())?, identity.id.clone()?))
 }
 
 fn pull_request_row(

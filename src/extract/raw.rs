@@ -1,7 +1,5 @@
 //! Raw answers: what was asked and answered about a judged pull request, word for word.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
 use super::{Error, Source};
@@ -17,19 +15,18 @@ pub(super) fn row<T>(
     answer: &Answer<T>,
 ) -> Result<Option<Row>, Error> {
     let Some(body) = &answer.raw else { return Ok(None) };
-    let mut hash = String::with_capacity(64);
-    for byte in Sha256::digest(body) {
-        // Writing into a string cannot fail.
-        let _ = write!(hash, "{byte:02x}");
-    }
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
     let mut row = source.table("raw_answers")?.row();
     row.set("resource", resource)
         .set("object_key", object_key)
-        .set("content_hash", hash)
+        .set("content_hash", hex::encode(Sha256::digest(body)))
         .set("url", answer.url.as_str())
         .set("api_version", answer.api_version)
         .set("fetched_at", answer.seen_at)
-        .set("body_json", String::from_utf8_lossy(body).as_ref())
+        .set("body_json", text)
         .set("fetched_month", month_of(answer.seen_at));
     Ok(Some(row))
 }

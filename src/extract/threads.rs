@@ -18,8 +18,6 @@ pub(super) struct Story {
     pub completed_at: Option<DateTime<Utc>>,
     /// Whether a completion thread says that policies were bypassed.
     pub is_bypass: bool,
-    /// Descriptors that the threads name, with their identity ids.
-    pub identities: BTreeSet<(String, String)>,
 }
 
 /// Reads the threads; `blank` makes vote rows.
@@ -33,8 +31,6 @@ pub(super) fn read(blank: &Maker, address: &str, threads: &[Thread]) -> Result<S
         let object = Object { address, kind: "thread", id: &id };
         // Also of one that no row needs: the answer is kept as evidence, and a broken one must not stand for whole.
         object.need(thread.id, "id")?;
-        let identities = thread.identities.iter().flat_map(|map| map.values());
-        story.identities.extend(identities.filter_map(super::pull_requests::pair));
         let kind = text(thread, "CodeReviewThreadType").unwrap_or_default();
         match kind.as_str() {
             "VoteUpdate" => story.votes.push(vote_row(blank, &object, thread)?),
@@ -205,7 +201,6 @@ mod tests {
             .map(|row| (row.text("voter_id").unwrap(), row.int("vote"), row.text("initiator_id")))
             .collect();
         assert_eq!(seen, [(ANNA, Some(10), Some(BEN)), (ANNA, Some(-5), None)]);
-        assert!(story.identities.contains(&("aad.1".to_owned(), ANNA.to_owned())));
     }
 
     #[test]

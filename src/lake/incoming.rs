@@ -1,29 +1,33 @@
-//! New rows of a change: checked, stamped, each key once, sorted by partition and key.
+//! New rows of a change: checked, stamped, each key once, in the order of partition and key.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::compute::interleave_record_batch;
+use arrow::compute::{interleave, interleave_record_batch};
 use arrow::error::ArrowError;
 
-use super::cells::{take_rows, to_array};
+use super::cells::to_scalar;
 use super::error::Error;
-use super::keys::Keys;
+use super::keys::{Index, Keys};
 use super::reconcile::{Stamp, reconcile};
 use super::rows::Rows;
-use crate::schema::{self, Cell, META_COLUMNS, Row, Table, from_batch, to_partial_batch};
+use crate::schema::{self, Cell, META_COLUMNS, Row, Table, from_batch, to_cells, to_partial_batch};
 
-/// The rows of a change, ready to be written.
+/// The rows of a change, ready to be written. They stay in the batches in which they came until they are asked for: a
+/// copy of all in order would take as much memory again.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     table: Arc<Table>,
-    batch: RecordBatch,
+    batches: Vec<RecordBatch>,
+    index: Index,
     partitions: Vec<(Vec<String>, Range<usize>)>,
+    /// Columns that say which run saw the rows, and when.
+    stamped: Vec<(usize, Cell)>,
 }
 
 impl Incoming {
-    /// Checks, stamps and sorts rows; of those with the same key comes what would if they had been written one after
+    /// Checks, stamps and orders rows; of those with the same key comes what would if they had been written one after
     /// the other.
     pub(crate) fn new(
         table: &Arc<Table>,
@@ -35,27 +39,45 @@ impl Incoming {
             let problem = format!("a row belongs to table `{}`", row.table().name);
             return Err(Error::Misuse { table: table.name.clone(), problem });
         }
-        let batches = rows.into_batches(organization).map_err(Error::Schema)?;
+        let mut batches = rows.into_batches(organization).map_err(Error::Schema)?;
         for batch in &batches {
             check(table, organization, batch)?;
         }
-        let failed = |source| schema::Error::Batch { table: table.name.clone(), source };
-        let batch = match ordered(table, batches, stamp)? {
-            None => RecordBatch::new_empty(table.arrow_schema()),
-            Some(batch) => stamped(table, &batch, stamp).map_err(failed).map_err(Error::Schema)?,
-        };
-        let partitions = partitions(table, &batch);
-        Ok(Self { table: Arc::clone(table), batch, partitions })
+        let index = ordered(table, &mut batches, stamp)?;
+        let partitions = partitions(table, &batches, index.order());
+        let values = [(META_COLUMNS[0], &stamp.run_id), (META_COLUMNS[1], &stamp.seen_at)];
+        let stamped = values
+            .into_iter()
+            .filter_map(|(name, value)| Some((table.index(name)?, value.clone())))
+            .collect();
+        Ok(Self { table: Arc::clone(table), batches, index, partitions, stamped })
     }
 
-    /// Returns all rows, in the columns of the table.
-    pub(crate) fn batch(&self) -> &RecordBatch {
-        &self.batch
+    /// Returns how many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.index.order().len()
+    }
+
+    /// Returns the keys of the rows.
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
     }
 
     /// Returns the partitions, each with the positions of its rows.
     pub(crate) fn partitions(&self) -> &[(Vec<String>, Range<usize>)] {
         &self.partitions
+    }
+
+    /// Returns the values of a column of all rows.
+    pub(crate) fn cells(&self, column: usize) -> Result<Vec<Cell>, Error> {
+        if self.batches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let arrays: Vec<&dyn Array> =
+            self.batches.iter().map(|batch| batch.column(column).as_ref()).collect();
+        let array =
+            interleave(&arrays, self.index.order()).map_err(|source| self.failed(source))?;
+        Ok(to_cells(self.table.columns[column].kind, &array))
     }
 
     /// Returns the rows at some positions.
@@ -66,14 +88,36 @@ impl Incoming {
         from_batch(&self.table, &self.batch_at(positions)?).map_err(Error::Schema)
     }
 
-    /// Returns the same as a batch.
+    /// Returns the same as a batch in the columns of the table.
     pub(crate) fn batch_at(
         &self,
         positions: impl IntoIterator<Item = usize>,
     ) -> Result<RecordBatch, Error> {
-        take_rows(&self.batch, positions).map_err(|source| {
-            Error::Schema(schema::Error::Batch { table: self.table.name.clone(), source })
-        })
+        let order: Vec<(usize, usize)> =
+            positions.into_iter().map(|at| self.index.order()[at]).collect();
+        if order.is_empty() {
+            return Ok(RecordBatch::new_empty(self.table.arrow_schema()));
+        }
+        let batches: Vec<&RecordBatch> = self.batches.iter().collect();
+        interleave_record_batch(&batches, &order)
+            .and_then(|batch| self.stamp(&batch))
+            .map_err(|source| self.failed(source))
+    }
+
+    /// Fills the columns that say which run saw the rows, and when.
+    fn stamp(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+        for (index, value) in &self.stamped {
+            let scalar = to_scalar(self.table.columns[*index].kind, value);
+            columns[*index] = scalar
+                .to_array_of_size(batch.num_rows())
+                .map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
+        }
+        RecordBatch::try_new(self.table.arrow_schema(), columns)
+    }
+
+    fn failed(&self, source: ArrowError) -> Error {
+        Error::Schema(schema::Error::Batch { table: self.table.name.clone(), source })
     }
 }
 
@@ -117,17 +161,17 @@ fn describe(table: &Table, row: &Row) -> String {
     cells.collect::<Vec<_>>().join(", ")
 }
 
-/// Brings the rows of batches into the order of a file, each key once.
+/// Finds the order of the rows in files, each key once; what comes of several with one key is added as a batch.
 fn ordered(
     table: &Arc<Table>,
-    mut batches: Vec<RecordBatch>,
+    batches: &mut Vec<RecordBatch>,
     stamp: &Stamp,
-) -> Result<Option<RecordBatch>, Error> {
+) -> Result<Index, Error> {
     let failed = |source| Error::Schema(schema::Error::Batch { table: table.name.clone(), source });
     let keys = Keys::new(table, table.key.clone()).map_err(failed)?;
-    let keys = batches.iter().map(|batch| keys.of_batch(table, batch));
-    let keys = keys.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    let of = |&(batch, row): &(usize, usize)| keys[batch].row(row);
+    let rows = batches.iter().map(|batch| keys.of_batch(table, batch));
+    let mut rows = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let of = |&(batch, row): &(usize, usize)| rows[batch].row(row);
     let mut order: Vec<(usize, usize)> = batches
         .iter()
         .enumerate()
@@ -142,26 +186,26 @@ fn ordered(
             continue;
         }
         unique.push((batches.len(), merged.len()));
-        merged.push(one_after_the_other(table, &batches, same, stamp)?);
+        merged.push(one_after_the_other(table, batches, same, stamp)?);
     }
-    drop(keys);
     if !merged.is_empty() {
-        batches.push(to_partial_batch(table, &merged).map_err(Error::Schema)?);
+        let batch = to_partial_batch(table, &merged).map_err(Error::Schema)?;
+        rows.push(keys.of_batch(table, &batch).map_err(failed)?);
+        batches.push(batch);
     }
     for &column in table.partitions.iter().rev() {
-        let texts: Vec<&StringArray> =
-            batches.iter().map(|batch| batch.column(column).as_string::<i32>()).collect();
+        let texts = texts(batches, column);
         let of = |&(batch, row): &(usize, usize)| texts[batch].value(row);
         // Nearly always all of one organization.
         if !unique.is_sorted_by_key(of) {
             unique.sort_by(|a, b| of(a).cmp(of(b)));
         }
     }
-    let batches: Vec<&RecordBatch> = batches.iter().collect();
-    if batches.is_empty() {
-        return Ok(None);
-    }
-    interleave_record_batch(&batches, &unique).map(Some).map_err(failed)
+    Ok(Index::of(keys, rows, unique))
+}
+
+fn texts(batches: &[RecordBatch], column: usize) -> Vec<&StringArray> {
+    batches.iter().map(|batch| batch.column(column).as_string::<i32>()).collect()
 }
 
 /// Returns what comes of rows with the same key that are written one after the other.
@@ -186,36 +230,22 @@ fn one_after_the_other(
     Ok(row)
 }
 
-/// Fills the columns that say which run saw the rows, and when.
-fn stamped(
-    table: &Arc<Table>,
-    batch: &RecordBatch,
-    stamp: &Stamp,
-) -> Result<RecordBatch, ArrowError> {
-    let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
-    for (name, value) in [(META_COLUMNS[0], &stamp.run_id), (META_COLUMNS[1], &stamp.seen_at)] {
-        if let Some(index) = table.index(name) {
-            let cells = std::iter::repeat_n(value, batch.num_rows());
-            columns[index] = to_array(table.columns[index].kind, cells)?;
-        }
-    }
-    RecordBatch::try_new(table.arrow_schema(), columns)
-}
-
-/// Returns the partitions of sorted rows, each with the positions of its rows.
-fn partitions(table: &Table, batch: &RecordBatch) -> Vec<(Vec<String>, Range<usize>)> {
-    if batch.num_rows() == 0 {
-        return Vec::new();
-    }
-    let columns: Vec<&StringArray> =
-        table.partitions.iter().map(|&column| batch.column(column).as_string::<i32>()).collect();
-    let is_new = |&at: &usize| {
-        at == 0 || columns.iter().any(|column| column.value(at) != column.value(at - 1))
-    };
-    let starts: Vec<usize> = (0..batch.num_rows()).filter(is_new).collect();
-    let ends = starts.iter().skip(1).copied().chain([batch.num_rows()]);
-    let values = |at: usize| columns.iter().map(|column| column.value(at).to_owned()).collect();
-    starts.iter().zip(ends).map(|(&start, end)| (values(start), start..end)).collect()
+/// Returns the partitions of ordered rows, each with the positions of its rows.
+fn partitions(
+    table: &Table,
+    batches: &[RecordBatch],
+    order: &[(usize, usize)],
+) -> Vec<(Vec<String>, Range<usize>)> {
+    let columns: Vec<Vec<&StringArray>> =
+        table.partitions.iter().map(|&column| texts(batches, column)).collect();
+    let values =
+        |(batch, row): (usize, usize)| columns.iter().map(move |texts| texts[batch].value(row));
+    let starts: Vec<usize> = (0..order.len())
+        .filter(|&at| at == 0 || !values(order[at]).eq(values(order[at - 1])))
+        .collect();
+    let ends = starts.iter().skip(1).copied().chain([order.len()]);
+    let named = |at: usize| values(order[at]).map(str::to_owned).collect();
+    starts.iter().zip(ends).map(|(&start, end)| (named(start), start..end)).collect()
 }
 
 #[cfg(test)]
@@ -266,6 +296,6 @@ mod tests {
         let table = catalog.require("pull_request_labels").unwrap();
         let stamp = Stamp::new(table, "run", DateTime::UNIX_EPOCH);
         let incoming = Incoming::new(table, "contoso", Rows::default(), &stamp).unwrap();
-        assert_eq!((incoming.batch().num_rows(), incoming.partitions().len()), (0, 0));
+        assert_eq!((incoming.len(), incoming.partitions().len()), (0, 0));
     }
 }

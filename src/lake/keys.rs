@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::error::ArrowError;
@@ -12,6 +12,7 @@ use super::cells::to_array;
 use crate::schema::{Row, Table};
 
 /// Some columns of a table as one comparable value.
+#[derive(Debug)]
 pub(crate) struct Keys {
     columns: Vec<usize>,
     converter: RowConverter,
@@ -55,17 +56,20 @@ pub(crate) fn named(
 }
 
 /// Keys → positions, to look stored rows up by.
+#[derive(Debug)]
 pub(crate) struct Index {
     keys: Keys,
-    rows: Rows,
-    /// Hashes of the keys, in the order they were given.
-    pub(crate) hashes: Vec<u64>,
-    /// Hashes, each with the place of its key in that order; sorted.
-    sorted: Vec<(u64, usize)>,
+    rows: Vec<Rows>,
+    /// Which of `rows`, and the place in it, by position.
+    order: Vec<(usize, usize)>,
+    /// Hashes of the keys, by position.
+    hashes: Vec<u64>,
+    /// Hashes, each with the position of its key; sorted. Made once something is looked up.
+    sorted: OnceLock<Vec<(u64, usize)>>,
 }
 
 impl Index {
-    /// Of rows; what is looked up are their places among these.
+    /// Of rows, in their order.
     pub(crate) fn new<'a>(
         table: &Table,
         columns: Vec<usize>,
@@ -73,45 +77,56 @@ impl Index {
     ) -> Result<Self, ArrowError> {
         let keys = Keys::new(table, columns)?;
         let rows = keys.of_rows(table, rows)?;
-        Ok(Self::of(keys, rows))
+        let order = (0..rows.num_rows()).map(|row| (0, row)).collect();
+        Ok(Self::of(keys, vec![rows], order))
     }
 
-    /// Of the rows of a batch in the table's columns.
-    pub(crate) fn of_batch(
-        table: &Table,
-        columns: Vec<usize>,
-        batch: &RecordBatch,
-    ) -> Result<Self, ArrowError> {
-        let keys = Keys::new(table, columns)?;
-        let rows = keys.of_batch(table, batch)?;
-        Ok(Self::of(keys, rows))
-    }
-
-    fn of(keys: Keys, rows: Rows) -> Self {
-        let hashes: Vec<u64> = rows.iter().map(|key| hash(key.as_ref())).collect();
-        let mut sorted: Vec<(u64, usize)> = hashes.iter().copied().zip(0..).collect();
-        sorted.sort_unstable();
-        Self { keys, rows, hashes, sorted }
+    /// Of the keys of several batches, in an order of its own.
+    pub(crate) fn of(keys: Keys, rows: Vec<Rows>, order: Vec<(usize, usize)>) -> Self {
+        let key = |&(batch, row): &(usize, usize)| hash(rows[batch].row(row).as_ref());
+        let hashes = order.iter().map(key).collect();
+        Self { keys, rows, order, hashes, sorted: OnceLock::new() }
     }
 
     pub(crate) fn columns(&self) -> &[usize] {
         &self.keys.columns
     }
 
-    /// Returns for each row of a batch in the table's columns the place that it matches: the last, if there are several.
+    /// Returns for each position the batch and the row in it.
+    pub(crate) fn order(&self) -> &[(usize, usize)] {
+        &self.order
+    }
+
+    /// Returns the hashes of the keys, by position.
+    pub(crate) fn hashes(&self) -> &[u64] {
+        &self.hashes
+    }
+
+    fn key(&self, at: usize) -> arrow::row::Row<'_> {
+        let (batch, row) = self.order[at];
+        self.rows[batch].row(row)
+    }
+
+    /// Returns for each row of a batch in the table's columns the position that it matches: the last, if there are
+    /// several.
     pub(crate) fn matches(
         &self,
         table: &Table,
         batch: &RecordBatch,
     ) -> Result<Vec<Option<usize>>, ArrowError> {
+        let sorted = self.sorted.get_or_init(|| {
+            let mut sorted: Vec<(u64, usize)> = self.hashes.iter().copied().zip(0..).collect();
+            sorted.sort_unstable();
+            sorted
+        });
         let keys = self.keys.of_batch(table, batch)?;
-        let place = |key: arrow::row::Row<'_>| {
+        let position = |key: arrow::row::Row<'_>| {
             let hash = hash(key.as_ref());
-            let first = self.sorted.partition_point(|(own, _)| *own < hash);
-            let same = self.sorted[first..].iter().take_while(|(own, _)| *own == hash);
-            same.map(|&(_, at)| at).filter(|&at| self.rows.row(at) == key).last()
+            let first = sorted.partition_point(|(own, _)| *own < hash);
+            let same = sorted[first..].iter().take_while(|(own, _)| *own == hash);
+            same.map(|&(_, at)| at).filter(|&at| self.key(at) == key).last()
         };
-        Ok(keys.iter().map(place).collect())
+        Ok(keys.iter().map(position).collect())
     }
 }
 
@@ -144,14 +159,22 @@ impl KeyHasher {
         Ok(Self { rows: Keys::new(table, table.key.clone())?, parents: parents.transpose()? })
     }
 
-    /// Adds the keys of a batch, which holds the key's columns, to those of its file.
+    /// Adds the keys of a batch, which holds the key's columns, to those of its file; `known` are the hashes of the
+    /// keys, where they are known.
     pub(crate) fn add(
         &self,
         table: &Table,
         batch: &RecordBatch,
+        known: Option<&[u64]>,
         keys: &mut FileKeys,
     ) -> Result<(), ArrowError> {
-        keys.rows.extend(self.rows.of_batch(table, batch)?.iter().map(|key| hash(key.as_ref())));
+        match known {
+            Some(known) => keys.rows.extend_from_slice(known),
+            None => {
+                let own = self.rows.of_batch(table, batch)?;
+                keys.rows.extend(own.iter().map(|key| hash(key.as_ref())));
+            }
+        }
         if let Some(parents) = &self.parents {
             keys.parents
                 .extend(parents.of_batch(table, batch)?.iter().map(|key| hash(key.as_ref())));

@@ -47,7 +47,7 @@ impl Lake {
                     .map(|(name, value)| ((*name).to_owned(), value.clone()))
                     .collect(),
                 folder: partition_folder(&log.table, values),
-                fingerprint: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+                fingerprint: hex::encode(hash.finalize()),
             });
             Ok::<_, Error>((name.clone(), partitions.collect()))
         });

@@ -52,12 +52,17 @@ impl<'a> PartWriter<'a> {
         Ok(Self { log, partition, schema, hasher, open, done, now_ms })
     }
 
-    /// Takes in rows of the partition, with all columns of the table.
-    pub(crate) async fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+    /// Takes in rows of the partition, with all columns of the table; `hashes` are those of their keys, where these are
+    /// known.
+    pub(crate) async fn write(
+        &mut self,
+        batch: &RecordBatch,
+        hashes: Option<&[u64]>,
+    ) -> Result<(), Error> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        self.encode(batch).map_err(|source| {
+        self.encode(batch, hashes).map_err(|source| {
             self.log.file_error(
                 "write",
                 &partition_folder(&self.log.table, &self.partition),
@@ -70,7 +75,7 @@ impl<'a> PartWriter<'a> {
         if is_full { self.close().await } else { Ok(()) }
     }
 
-    fn encode(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+    fn encode(&mut self, batch: &RecordBatch, hashes: Option<&[u64]>) -> Result<(), ParquetError> {
         let table = &self.log.table;
         let open = match &mut self.open {
             Some(open) => open,
@@ -81,7 +86,7 @@ impl<'a> PartWriter<'a> {
                 closed.insert(Open { writer, stats: Stats::new(table), keys: FileKeys::default() })
             }
         };
-        self.hasher.add(table, batch, &mut open.keys)?;
+        self.hasher.add(table, batch, hashes, &mut open.keys)?;
         let columns: Result<Vec<_>, ArrowError> = self
             .schema
             .fields()

@@ -55,9 +55,7 @@ impl ContentHash {
                 Cell::Date(value) => content.extend_from_slice(&value.to_le_bytes()),
             }
         }
-        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
-        let digest = Sha256::digest(&content);
-        digest[..16].iter().flat_map(|&byte| [digit(byte >> 4), digit(byte)]).collect()
+        hex::encode(&Sha256::digest(&content)[..16])
     }
 }
 

@@ -15,7 +15,7 @@ use super::keys::{FileKeys, Index, KeyHasher, named, parent_columns};
 use super::log::{Log, Snapshot};
 use super::reader::FileReader;
 use super::reconcile::deciding_columns;
-use crate::schema::{Cell, Row, Table, WriteMode, from_batch, to_cells};
+use crate::schema::{Cell, Row, Table, WriteMode, from_batch};
 
 /// Files that are read at the same time.
 const PARALLEL_FILES: usize = 4;
@@ -33,7 +33,6 @@ pub(crate) struct Found {
 pub(crate) struct Search {
     table: Arc<Table>,
     new: Incoming,
-    rows: Index,
     /// Positions of new rows by the partitions in which their key may be stored.
     by_partition: HashMap<Vec<String>, Vec<Range<usize>>>,
     /// The values of the key's columns, in their order; made when a file is met of which no keys are known.
@@ -70,7 +69,7 @@ impl Parents {
                 if own.iter().all(|column| key.contains(column))
                     && key.iter().all(|column| columns.contains(column)) =>
             {
-                Some(Index::new(table, key.to_vec(), rows())?.hashes)
+                Some(Index::new(table, key.to_vec(), rows())?.hashes().to_vec())
             }
             _ => None,
         };
@@ -118,7 +117,6 @@ impl Search {
         new: Incoming,
         complete: Vec<Row>,
     ) -> Result<Self, ArrowError> {
-        let rows = Index::of_batch(table, table.key.clone(), new.batch())?;
         let mut by_partition: HashMap<Vec<String>, Vec<Range<usize>>> = HashMap::new();
         for (partition, range) in new.partitions() {
             let searched = searched_partition(table, partition);
@@ -134,7 +132,7 @@ impl Search {
             .collect();
         let (table, hasher, parents) = (Arc::clone(table), KeyHasher::new(table)?, parents?);
         let key_cells = OnceLock::new();
-        Ok(Self { table, new, rows, by_partition, key_cells, hasher, parents })
+        Ok(Self { table, new, by_partition, key_cells, hasher, parents })
     }
 
     pub(crate) fn incoming(&self) -> &Incoming {
@@ -145,7 +143,7 @@ impl Search {
     pub(crate) async fn run(&self, log: &Log, snapshot: &Snapshot) -> Result<Vec<Found>, Error> {
         let mut looks = Vec::new();
         for file in snapshot.files.values() {
-            let has_rows = self.may_hold_rows(log, file);
+            let has_rows = self.may_hold_rows(log, file)?;
             let has_parents =
                 self.parents.iter().any(|parents| parents.may_be_in(&self.table, log, file));
             if has_rows || has_parents {
@@ -161,14 +159,22 @@ impl Search {
             .await
     }
 
-    fn may_hold_rows(&self, log: &Log, file: &DataFile) -> bool {
+    fn may_hold_rows(&self, log: &Log, file: &DataFile) -> Result<bool, Error> {
         let partition = searched_partition(&self.table, &file.partition);
-        let Some(ranges) = self.by_partition.get(&partition) else { return false };
+        let Some(ranges) = self.by_partition.get(&partition) else { return Ok(false) };
         let rows = || ranges.iter().flat_map(Clone::clone);
-        if !log.keys.may_hold_row(&file.path, rows().map(|row| self.rows.hashes[row])) {
-            return false;
+        let hashes = self.new.index().hashes();
+        if !log.keys.may_hold_row(&file.path, rows().map(|row| hashes[row])) {
+            return Ok(false);
         }
-        let cells = self.key_cells.get_or_init(|| self.key_cells());
+        let cells = match self.key_cells.get() {
+            Some(cells) => cells,
+            None => {
+                let cells = self.table.key.iter().map(|&column| self.new.cells(column));
+                let cells = cells.collect::<Result<_, _>>()?;
+                self.key_cells.get_or_init(|| cells)
+            }
+        };
         let keys: Vec<(usize, &Vec<Cell>)> = self
             .table
             .key
@@ -177,13 +183,8 @@ impl Search {
             .zip(cells)
             .filter(|(key, _)| !self.table.partitions.contains(key))
             .collect();
-        rows().any(|row| keys.iter().all(|(key, cells)| file.may_hold(*key, &cells[row])))
-    }
-
-    fn key_cells(&self) -> Vec<Vec<Cell>> {
-        let column =
-            |&key: &usize| to_cells(self.table.columns[key].kind, self.new.batch().column(key));
-        self.table.key.iter().map(column).collect()
+        let may_be = |row| keys.iter().all(|(key, cells)| file.may_hold(*key, &cells[row]));
+        Ok(rows().any(may_be))
     }
 
     async fn look(
@@ -205,8 +206,8 @@ impl Search {
         let mut batches = reader.batches(&columns, None).await?;
         let mut start = 0;
         while let Some(batch) = batches.try_next().await? {
-            self.hasher.add(&self.table, &batch, &mut keys).map_err(failed)?;
-            let matches = self.rows.matches(&self.table, &batch).map_err(failed)?;
+            self.hasher.add(&self.table, &batch, None, &mut keys).map_err(failed)?;
+            let matches = self.new.index().matches(&self.table, &batch).map_err(failed)?;
             if has_parents {
                 vanished.extend(self.vanished(&batch, start, &matches).map_err(failed)?);
             }

@@ -23,6 +23,7 @@ use deltalake::kernel::{Action, Add, CommitInfo, Remove, Transaction};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use serde_json::json;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::cells::take_rows;
@@ -70,18 +71,19 @@ enum Fate {
 }
 
 /// Writes a change; see the module.
-pub(crate) async fn write(log: &Log, change: Change<'_>) -> Result<Written, Error> {
+pub(crate) async fn write(log: &Arc<Log>, change: Change<'_>) -> Result<Written, Error> {
     let table = &log.table;
     let stamp = Stamp::new(table, change.run_id, change.seen_at);
     let parents = parents(table, &change)?;
     let incoming = Incoming::new(table, change.organization, change.rows, &stamp)?;
-    if incoming.batch().num_rows() == 0 && parents.is_empty() {
+    if incoming.len() == 0 && parents.is_empty() {
         return Ok(Written::default());
     }
     let search = Search::new(table, incoming, parents)
         .map_err(|source| log.file_error("compare", "", source.into()))?;
     let app_ids = [log.fence_id(change.organization), log.rows_id(change.organization)];
-    let job = Job { log, search, stamp, also: &change.complete, seen_at: change.seen_at.into() };
+    let (also, seen_at) = (change.complete, change.seen_at.into());
+    let job = Arc::new(Job { log: Arc::clone(log), search, stamp, also, seen_at });
     let _one_at_a_time = log.lock().await;
     for attempt in 1..=MAX_ATTEMPTS {
         if let Some(written) = job.attempt(&app_ids).await? {
@@ -99,18 +101,18 @@ pub(super) fn pause(attempt: u32) -> Duration {
     longest.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64)
 }
 
-struct Job<'a> {
-    log: &'a Log,
+struct Job {
+    log: Arc<Log>,
     search: Search,
     stamp: Stamp,
-    also: &'a [Complete],
+    also: Vec<Complete>,
     seen_at: Cell,
 }
 
-impl Job<'_> {
+impl Job {
     /// Does all of it once, at the newest snapshot; none where another commit came in between.
-    async fn attempt(&self, app_ids: &[String; 2]) -> Result<Option<Written>, Error> {
-        let (log, table) = (self.log, &self.log.table);
+    async fn attempt(self: &Arc<Self>, app_ids: &[String; 2]) -> Result<Option<Written>, Error> {
+        let (log, table) = (&self.log, &self.log.table);
         // That nothing is to be done may be seen in what was the newest a moment ago.
         let recent = log.within(RECENT).await?;
         let mut plans = self.plan(self.find(recent.as_deref()).await?)?;
@@ -135,7 +137,15 @@ impl Job<'_> {
         for (partition, plan) in plans {
             removes
                 .extend(plan.rewrites.iter().map(|(file, _)| remove_action(table, file, now_ms)));
-            parts.push(self.write_partition(partition, plan, now_ms));
+            let job = Arc::clone(self);
+            parts.push(async move {
+                // A task each: encoding takes one core per file.
+                let part = async move { job.write_partition(partition, plan, now_ms).await };
+                match AbortOnDropHandle::new(tokio::spawn(part)).await {
+                    Ok(part) => part,
+                    Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+                }
+            });
         }
         let parts: Vec<(Vec<Add>, Written)> =
             futures::stream::iter(parts).buffered(PARALLEL_PARTITIONS).try_collect().await?;
@@ -177,7 +187,7 @@ impl Job<'_> {
     async fn find(&self, base: Option<&Snapshot>) -> Result<Vec<Found>, Error> {
         match base {
             Some(base) if self.log.table.mode != WriteMode::Append => {
-                self.search.run(self.log, base).await
+                self.search.run(&self.log, base).await
             }
             Some(_) => Ok(Vec::new()),
             None => {
@@ -190,7 +200,7 @@ impl Job<'_> {
     /// Decides what becomes of every new and every stored row, by partition.
     fn plan(&self, found: Vec<Found>) -> Result<BTreeMap<Vec<String>, PartPlan>, Error> {
         let incoming = self.search.incoming();
-        let mut is_stored = vec![false; incoming.batch().num_rows()];
+        let mut is_stored = vec![false; incoming.len()];
         let mut plans: BTreeMap<Vec<String>, PartPlan> = BTreeMap::new();
         for Found { file, same, vanished } in found {
             let mut fates: BTreeMap<usize, Fate> =
@@ -229,7 +239,7 @@ impl Job<'_> {
         now_ms: i64,
     ) -> Result<(Vec<Add>, Written), Error> {
         let table = &self.log.table;
-        let mut writer = PartWriter::new(self.log, partition, now_ms)?;
+        let mut writer = PartWriter::new(&self.log, partition, now_ms)?;
         let mut rows = plan.updates;
         let updated = rows.len();
         for (file, fates) in &plan.rewrites {
@@ -242,20 +252,23 @@ impl Job<'_> {
             ..Written::default()
         };
         let incoming = self.search.incoming();
-        let batch = if rows.is_empty() && plan.inserts.windows(2).all(|pair| pair[0] + 1 == pair[1])
-        {
-            // The usual case: a run of new rows, already in order.
-            let first = plan.inserts.first().copied().unwrap_or(0);
-            incoming.batch().slice(first, plan.inserts.len())
+        if rows.is_empty() {
+            // The usual case: new rows alone, already in order.
+            for some in plan.inserts.chunks(BATCH_ROWS) {
+                let hashes: Vec<u64> =
+                    some.iter().map(|&at| incoming.index().hashes()[at]).collect();
+                let batch = incoming.batch_at(some.iter().copied())?;
+                writer.write(&batch, Some(&hashes)).await?;
+            }
         } else {
             let inserts = incoming.batch_at(plan.inserts)?;
             let changed = to_batch(table, &rows).map_err(Error::Schema)?;
-            sorted(table, &[inserts, changed])
-                .map_err(|source| self.log.file_error("write", "", source.into()))?
-        };
-        for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
-            let rows = BATCH_ROWS.min(batch.num_rows() - start);
-            writer.write(&batch.slice(start, rows)).await?;
+            let batch = sorted(table, &[inserts, changed])
+                .map_err(|source| self.log.file_error("write", "", source.into()))?;
+            for start in (0..batch.num_rows()).step_by(BATCH_ROWS) {
+                let rows = BATCH_ROWS.min(batch.num_rows() - start);
+                writer.write(&batch.slice(start, rows), None).await?;
+            }
         }
         Ok((writer.finish().await?, written))
     }
@@ -268,7 +281,7 @@ impl Job<'_> {
         writer: &mut PartWriter<'_>,
         rows: &mut Vec<Row>,
     ) -> Result<(), Error> {
-        let (log, table) = (self.log, &self.log.table);
+        let (log, table) = (&self.log, &self.log.table);
         let failed = |source: ArrowError| log.file_error("read", &file.path, source.into());
         let columns: Vec<usize> = (0..table.columns.len()).collect();
         let mut batches = FileReader::new(log, file).batches(&columns, None).await?;
@@ -280,13 +293,13 @@ impl Job<'_> {
                 .collect();
             start += batch.num_rows();
             if fates.is_empty() {
-                writer.write(&batch).await?;
+                writer.write(&batch, None).await?;
                 continue;
             }
             let mut stays = vec![true; batch.num_rows()];
             fates.iter().for_each(|&(at, _)| stays[at] = false);
             let kept = filter_record_batch(&batch, &BooleanArray::from(stays)).map_err(failed)?;
-            writer.write(&kept).await?;
+            writer.write(&kept, None).await?;
             let gone: Vec<(usize, usize)> =
                 fates
                     .iter()

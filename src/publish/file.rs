@@ -68,7 +68,7 @@ pub(super) async fn build(
     }
     let Hashing { file, hash, bytes } = writer.into_inner().map_err(failed)?;
     let file = file.into_inner().map_err(|error| failed(error.into_error().into()))?;
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encode(hash.finalize());
     Ok(Built { file, rows: count, bytes, sha256 })
 }
 

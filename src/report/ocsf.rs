@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::facts::{Ids, evidence, filled, link, name, place, severity};
-use crate::checks::{CheckRun, Finding, Findings, Severity, Status, hex, instant_text};
+use crate::checks::{CheckRun, Finding, Findings, Severity, Status, instant_text};
 use sha2::{Digest, Sha256};
 
 const OCSF_VERSION: &str = "1.5.0";
@@ -59,7 +59,7 @@ fn event(run: &CheckRun, ids: Ids, finding: &Finding<'_>) -> Value {
         },
         "finding_info": {
             // The same in every run, so that a receiver knows it again.
-            "uid": hex(&Sha256::digest(name(finding).as_bytes())),
+            "uid": hex::encode(Sha256::digest(name(finding).as_bytes())),
             "title": header.map_or(finding.check_id, |header| header.title.as_str()),
             "desc": header.and_then(|header| header.rationale.as_deref()).unwrap_or_default(),
             "created_time": at,

@@ -180,7 +180,7 @@ const fn kind_of(finding: &Finding<'_>) -> &'static str {
 
 /// Finds the same verdict in later runs.
 fn fingerprint(finding: &Finding<'_>) -> String {
-    crate::checks::hex(&Sha256::digest(name(finding).as_bytes()))
+    hex::encode(Sha256::digest(name(finding).as_bytes()))
 }
 
 const fn level(severity: Severity) -> &'static str {

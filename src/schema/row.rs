@@ -104,16 +104,24 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
 }
 
 /// A row of a table; cells not set are null.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Row {
     table: Arc<Table>,
     cells: Vec<Cell>,
+    /// Where the column after the one that was set last stands: mostly the next that is set.
+    next: usize,
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.table == other.table && self.cells == other.cells
+    }
 }
 
 impl Row {
     /// Returns a row of nulls.
     pub fn new(table: &Arc<Table>) -> Self {
-        Self { table: Arc::clone(table), cells: vec![Cell::Null; table.columns.len()] }
+        Self { table: Arc::clone(table), cells: vec![Cell::Null; table.columns.len()], next: 0 }
     }
 
     /// Returns a row of these cells, one per column in order.
@@ -127,7 +135,7 @@ impl Row {
             "a row of `{}` has one cell per column",
             table.name
         );
-        Self { table: Arc::clone(table), cells }
+        Self { table: Arc::clone(table), cells, next: 0 }
     }
 
     /// Sets a column.
@@ -135,7 +143,11 @@ impl Row {
     /// # Panics
     /// When the table has no such column or the column cannot hold the value: the code and `schemas/` disagree.
     pub fn set(&mut self, column: &str, value: impl Into<Cell>) -> &mut Self {
-        let index = self.position(column);
+        let index = match self.table.columns.get(self.next) {
+            Some(next) if next.name == column => self.next,
+            _ => self.position(column),
+        };
+        self.next = index + 1;
         let (cell, kind) = (value.into(), self.table.columns[index].kind);
         assert!(cell.fits(kind), "`{}.{column}` is {}, not {cell:?}", self.table.name, kind.sql());
         self.cells[index] = cell;

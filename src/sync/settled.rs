@@ -104,7 +104,7 @@ impl Run {
     fn answer(&self, question: Question, until: Option<DateTime<Utc>>) -> Option<Answer> {
         let transactions = self.transactions(question.tables())?;
         let digest = Sha256::digest(self.judge.fingerprint());
-        let settings = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let settings = hex::encode(&digest[..16]);
         Some(Answer { transactions, settings, until })
     }
 }

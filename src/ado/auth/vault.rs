@@ -124,8 +124,7 @@ impl Vault {
 
     fn file(&self) -> Option<PathBuf> {
         let hash = digest::digest(&digest::SHA256, self.name.as_bytes());
-        let short: String =
-            hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let short = hex::encode(&hash.as_ref()[..6]);
         let plain: String = self
             .name
             .split('/')

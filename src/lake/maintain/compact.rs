@@ -161,7 +161,7 @@ async fn join(
     let mut count = 0;
     while let Some(batch) = batches.try_next().await.map_err(failed)? {
         count += batch.num_rows() as u64;
-        writer.write(&conform(log, &batch).map_err(failed)?).await?;
+        writer.write(&conform(log, &batch).map_err(failed)?, None).await?;
     }
     let mut adds = writer.finish().await?;
     let expected: Option<u64> = group.files.iter().map(|file| file.rows).sum();

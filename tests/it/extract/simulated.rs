@@ -171,7 +171,8 @@ async fn read_project(
         tally.take(&page.pull_requests);
         tally.take(&page.reviewers);
         tally.take(&page.labels);
-        known.extend(page.identities);
+        known.extend(identities(&page.pull_requests, "author_descriptor", "author_id"));
+        known.extend(identities(&page.reviewers, "descriptor", "reviewer_id"));
         targets.extend(page.parents.into_iter().filter(|parent| parent.landed.is_some()));
     }
     let details: Vec<_> = futures::stream::iter(targets)
@@ -191,8 +192,12 @@ async fn read_project(
     for detail in details {
         detail.tables.values().for_each(|rows| tally.take(rows));
         tally.take(&detail.raw);
-        known.extend(detail.identities);
     }
+}
+
+fn identities(rows: &[Row], descriptor: &str, id: &str) -> Vec<(String, String)> {
+    let text = |row: &Row, column: &str| row.text(column).map(str::to_owned);
+    rows.iter().filter_map(|row| text(row, descriptor).zip(text(row, id))).collect()
 }
 
 async fn read_repository(source: &Source, repository: &Row, ever: Window, tally: &mut Tally) {
