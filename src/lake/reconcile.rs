@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::schema::{Cell, META_COLUMNS, Row, Table, WriteMode};
 
+/// Bytes from which on copying a text would cost more than hashing it by itself.
+const LONG_TEXT: usize = 512;
+
 /// Hashes the content of rows of a table.
 #[derive(Debug)]
 pub(crate) struct ContentHash {
@@ -34,7 +37,7 @@ impl ContentHash {
 
     /// Hashes the content of a row: 128 bits, hexadecimal. Nulls do not count, so that a new column changes no hash.
     pub(crate) fn of(&self, row: &Row) -> String {
-        let mut content = Vec::with_capacity(1024);
+        let (mut hash, mut content) = (Sha256::new(), Vec::with_capacity(1024));
         for (tag, cell) in self.tags.iter().zip(row.cells()) {
             let Some(tag) = tag else { continue };
             if cell.is_null() {
@@ -45,7 +48,13 @@ impl ContentHash {
                 Cell::Null => {}
                 Cell::Text(text) => {
                     content.extend_from_slice(&(text.len() as u64).to_le_bytes());
-                    content.extend_from_slice(text.as_bytes());
+                    if text.len() < LONG_TEXT {
+                        content.extend_from_slice(text.as_bytes());
+                    } else {
+                        hash.update(&content);
+                        hash.update(text.as_bytes());
+                        content.clear();
+                    }
                 }
                 Cell::Int(value) | Cell::Time(value) => {
                     content.extend_from_slice(&value.to_le_bytes())
@@ -55,7 +64,8 @@ impl ContentHash {
                 Cell::Date(value) => content.extend_from_slice(&value.to_le_bytes()),
             }
         }
-        hex::encode(&Sha256::digest(&content)[..16])
+        hash.update(&content);
+        hex::encode(&hash.finalize()[..16])
     }
 }
 

@@ -12,7 +12,7 @@ use crate::lake::{Complete, Rows};
 use crate::schema::Row;
 
 /// Bytes that gathered rows may take before they are written: the more, the fewer commits and files.
-const MOST_BYTES: usize = 48 << 20;
+const MOST_BYTES: usize = 96 << 20;
 /// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
 const MOST_SECONDS: i64 = 60;
 

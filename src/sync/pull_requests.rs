@@ -27,12 +27,12 @@ use crate::window::{Window, month_start, next_month};
 
 /// Messages that may wait for the writer.
 const WAITING: usize = 256;
-/// Rows in them: a page of a thousand pull requests has about five times as many.
-const WAITING_ROWS: u32 = 20_000;
+/// Rows in them: about those of one page of a thousand pull requests. Each reader holds one more while it waits.
+const WAITING_ROWS: u32 = 5_000;
 /// Pull requests that a window of the past should have, about.
 const GOOD_WINDOW: usize = 3_000;
-/// A window with fewer lets the rest of the past be tried at once.
-const THIN_WINDOW: usize = 500;
+/// A window with fewer lets the rest of the past be tried at once: at that pace the tried pages hold years.
+const THIN_WINDOW: usize = 100;
 /// Days by which the newest window may reach further back than it must, to spare a window of its own.
 const STRETCHED_DAYS: u64 = 62;
 /// How far a window asks beyond its lower end: whether the service counts the bounds in is not documented, and it
@@ -59,6 +59,8 @@ pub(super) struct Shared<'a> {
     known: OnceCell<Known>,
     /// Completed pull requests by branch and month.
     counts: HashMap<Landed, Counted>,
+    /// Numbers whose details this sync reads: a list may name them once more.
+    detailed: Mutex<HashSet<i64>>,
     /// Numbers that some list of this sync named, of the known active ones as soon as these are known.
     pub(super) listed: Mutex<HashSet<i64>>,
     hashes: Hashes,
@@ -94,6 +96,7 @@ pub(super) async fn read(run: &Run) -> Result<Vec<Listed>, Error> {
         run,
         known: OnceCell::new(),
         counts: counts::known(run).await?,
+        detailed: Mutex::default(),
         listed: Mutex::default(),
         hashes: Hashes::new(run)?,
         is_detailed: run.is_settled(Question::Details),
@@ -271,6 +274,12 @@ impl Shared<'_> {
     /// Returns what the lake has of pull requests that were active.
     pub(super) async fn known(&self) -> Result<&Known, Error> {
         self.known.get_or_try_init(|| known(self.run, &self.counts)).await
+    }
+
+    /// Returns whether a pull request meets its details for the first time in this sync.
+    fn is_first(&self, row: &Row) -> bool {
+        let mut detailed = self.detailed.lock().unwrap_or_else(PoisonError::into_inner);
+        row.int("pull_request_id").is_some_and(|number| detailed.insert(number))
     }
 
     /// Takes notice of an instant that counts reach back to.
@@ -472,18 +481,16 @@ pub(super) async fn take_page(
             shared.reaches(closed_at);
         }
         match known.parts(run, &row) {
-            Some(parts) => wanted.push((row, parts)),
-            None => plain.push(row),
+            Some(parts) if shared.is_first(&row) => wanted.push((row, parts)),
+            _ => plain.push(row),
         }
     }
-    let detailed: HashSet<i64> =
-        wanted.iter().filter_map(|(row, _)| row.int("pull_request_id")).collect();
     let mut unit = Unit { window: Some(open.number), seen_at: page.seen_at, ..Unit::default() };
     unit.tables.insert("pull_request_reviewers", page.reviewers);
     unit.tables.insert("pull_request_labels", page.labels);
     unit.tables.insert("pull_requests", plain);
     complete(&mut unit, &page.parents, page.seen_at, has_labels);
-    open.units += 1 + detailed.len();
+    open.units += 1 + wanted.len();
     shared.hand_over(Message::Unit(Box::new(unit))).await;
     run.expect(Resource::PullRequestDetails, wanted.len());
     let mut units = futures::stream::iter(wanted)

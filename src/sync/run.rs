@@ -179,8 +179,9 @@ impl Run {
     /// Reads everything that was asked for.
     async fn read_all(&self) -> Result<(), Error> {
         snapshots::read(self).await?;
-        let mut listed = super::runs::read(self).await?;
-        super::pushes::read(self).await?;
+        // Neither needs the other, and each waits for its commits now and then.
+        let runs = super::runs::read(self);
+        let (mut listed, ()) = futures::try_join!(runs, super::pushes::read(self))?;
         listed.extend(super::pull_requests::read(self).await?);
         if self.wants(Resource::PullRequestDetails) {
             super::details::sweep(self).await?;
