@@ -18,6 +18,7 @@ mod error;
 mod jobs;
 mod judge;
 mod listed;
+mod pace;
 mod places;
 mod plan;
 mod policies;
@@ -131,7 +132,7 @@ pub async fn sync(input: Input, options: &Options) -> Result<Report, Error> {
             what: "the lake".to_owned(),
             source: Box::new(source),
         })?;
-        let run = Run::start(input, options, Arc::clone(&standing)).await?;
+        let run = Arc::new(Run::start(input, options, Arc::clone(&standing)).await?);
         run.complete().await?;
         Ok(run.report())
     };

@@ -1,9 +1,11 @@
 //! Rows on their way into the lake, gathered until a commit pays, and the windows that wait for them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Run;
 use super::error::Error;
@@ -12,7 +14,7 @@ use crate::lake::{Complete, Rows};
 use crate::schema::Row;
 
 /// Bytes that gathered rows may take before they are written: the more, the fewer commits and files.
-const MOST_BYTES: usize = 96 << 20;
+const MOST_BYTES: usize = 72 << 20;
 /// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
 const MOST_SECONDS: i64 = 60;
 
@@ -165,11 +167,19 @@ impl Batch {
     }
 }
 
-/// Gathers and writes what readers hand over, until the last of them is done.
-pub(super) async fn write(run: &Run, mut receive: mpsc::Receiver<Message>) -> Result<(), Error> {
-    let mut batch = Batch::default();
-    while let Some(message) = receive.recv().await {
-        batch.take(run, message).await?;
-    }
-    batch.write(run).await
+/// Gathers and writes what readers hand over, until the last of them is done; on a task of its own, so that packing
+/// rows keeps no answer waiting.
+pub(super) async fn write(
+    run: &Arc<Run>,
+    mut receive: mpsc::Receiver<Message>,
+) -> Result<(), Error> {
+    let run = Arc::clone(run);
+    let task = tokio::spawn(async move {
+        let mut batch = Batch::default();
+        while let Some(message) = receive.recv().await {
+            batch.take(&run, message).await?;
+        }
+        batch.write(&run).await
+    });
+    AbortOnDropHandle::new(task).await.map_err(|source| Error::Broken { source })?
 }

@@ -14,6 +14,7 @@ use super::counts::{self, Counted};
 use super::error::Error;
 use super::judge::Read;
 use super::listed::{Hashes, Listed};
+use super::pace::{Pace, Reader};
 use super::run::Project;
 use super::scope::{Outcome, Scope};
 use super::settled::Question;
@@ -27,12 +28,14 @@ use crate::window::{Window, month_start, next_month};
 
 /// Messages that may wait for the writer.
 const WAITING: usize = 256;
-/// Rows in them: about those of one page of a thousand pull requests. Each reader holds one more while it waits.
-const WAITING_ROWS: u32 = 5_000;
+/// Rows in them: those of a page of a thousand pull requests fill it, and each reader may hold one more while it waits.
+const WAITING_ROWS: u32 = 2_000;
 /// Pull requests that a window of the past should have, about.
 const GOOD_WINDOW: usize = 3_000;
 /// A window with fewer lets the rest of the past be tried at once: at that pace the tried pages hold years.
 const THIN_WINDOW: usize = 100;
+/// Months that a window with more may have, so that projects side by side read the same months.
+const LONGEST_MONTHS: usize = 6;
 /// Days by which the newest window may reach further back than it must, to spare a window of its own.
 const STRETCHED_DAYS: u64 = 62;
 /// How far a window asks beyond its lower end: whether the service counts the bounds in is not documented, and it
@@ -72,6 +75,7 @@ pub(super) struct Shared<'a> {
     /// Room for rows that wait for the writer.
     room: Arc<Semaphore>,
     windows: &'a AtomicUsize,
+    pace: &'a Pace,
 }
 
 /// One window of one project while it is read.
@@ -83,7 +87,7 @@ pub(super) struct Open {
 }
 
 /// Reads the pull requests of all projects; returns what was listed, to be taken down once all else is read too.
-pub(super) async fn read(run: &Run) -> Result<Vec<Listed>, Error> {
+pub(super) async fn read(run: &Arc<Run>) -> Result<Vec<Listed>, Error> {
     if !run.wants(Resource::PullRequests) {
         return Ok(Vec::new());
     }
@@ -104,6 +108,7 @@ pub(super) async fn read(run: &Run) -> Result<Vec<Listed>, Error> {
         send,
         room,
         windows: &windows,
+        pace: &Pace::default(),
     };
     let readers = async move {
         let result = futures::stream::iter(&run.projects)
@@ -158,6 +163,7 @@ async fn known(run: &Run, counts: &HashMap<Landed, Counted>) -> Result<Known, Er
 async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<Option<Listed>, Error> {
     let run = shared.run;
     let list = Listed::of_pull_requests(run, project);
+    let reader = shared.pace.join(run.upper);
     if !run.source.client().selects_by_time() {
         let (_, is_read) = of_window(shared, project, everything(run), Some(&list)).await?;
         if is_read {
@@ -178,7 +184,7 @@ async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<Option<Lis
     } else {
         rows = GOOD_WINDOW;
     }
-    past(shared, project, gaps, rows).await?;
+    past(shared, project, &reader, gaps, rows).await?;
     for month in due.into_iter().filter(|month| *month < from) {
         let window = Window::new(month, next_month(month));
         of_window(shared, project, window, None).await?;
@@ -238,6 +244,7 @@ fn reach(run: &Run, newest: Window, due: &BTreeSet<DateTime<Utc>>) -> DateTime<U
 async fn past(
     shared: &Shared<'_>,
     project: &Project,
+    reader: &Reader<'_>,
     gaps: Vec<Window>,
     mut rows: usize,
 ) -> Result<(), Error> {
@@ -245,6 +252,7 @@ async fn past(
     for gap in gaps.into_iter().rev() {
         let mut to = gap.to;
         while to > gap.from {
+            reader.reach(to).await;
             if rows < THIN_WINDOW {
                 let rest = Window::new(gap.from, to);
                 if let Some(_done) = all_at_once(shared, project, rest).await? {
@@ -263,7 +271,8 @@ async fn past(
             let window = Window::new(from.max(gap.from), to);
             (rows, _) = of_window(shared, project, window, None).await?;
             let fitting = (months as usize * GOOD_WINDOW).checked_div(rows).unwrap_or(usize::MAX);
-            months = u32::try_from(fitting.clamp(1, months as usize * 4)).unwrap_or(1);
+            let most = if rows < THIN_WINDOW { usize::MAX } else { LONGEST_MONTHS };
+            months = u32::try_from(fitting.clamp(1, months as usize * 4).min(most)).unwrap_or(1);
             to = window.from;
         }
     }
@@ -395,16 +404,23 @@ async fn take_pages(
 ) -> Result<Option<Outcome>, Error> {
     let mut pages = std::pin::pin!(pages);
     let mut count = 0;
+    let mut next = pages.try_next().await;
     loop {
-        match shared.run.sort_out(pages.try_next().await)? {
-            Ok(Some(page)) => take_page(shared, open, page, list, true).await?,
+        let page = match shared.run.sort_out(next)? {
+            Ok(Some(page)) => page,
             Ok(None) => return Ok(Some(Outcome::Ok)),
             Err(outcome) => return Ok(Some(outcome)),
-        }
+        };
+        let take = take_page(shared, open, page, list, true);
         count += 1;
         if count >= most {
+            take.await?;
             return Ok(None);
         }
+        // The next page is on its way while this one is taken.
+        let taken;
+        (taken, next) = futures::join!(take, pages.try_next());
+        taken?;
     }
 }
 

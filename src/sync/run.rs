@@ -177,7 +177,7 @@ impl Run {
     }
 
     /// Reads everything that was asked for.
-    async fn read_all(&self) -> Result<(), Error> {
+    async fn read_all(self: &Arc<Self>) -> Result<(), Error> {
         snapshots::read(self).await?;
         // Neither needs the other, and each waits for its commits now and then.
         let runs = super::runs::read(self);
@@ -203,7 +203,7 @@ impl Run {
     }
 
     /// Reads everything, and writes how it ended even where something failed.
-    pub async fn complete(&self) -> Result<(), Error> {
+    pub async fn complete(self: &Arc<Self>) -> Result<(), Error> {
         let read = self.read_all().await;
         let recorded = self.write_records().await;
         read.and(recorded)

@@ -1,5 +1,6 @@
 //! Pipeline runs: finished ones by finish time, unfinished ones as they are now, deleted ones in a sweep.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -49,7 +50,7 @@ struct Open {
 }
 
 /// Reads the runs of all projects; returns what was listed, to be taken down once all else is read too.
-pub(super) async fn read(run: &Run) -> Result<Vec<Listed>, Error> {
+pub(super) async fn read(run: &Arc<Run>) -> Result<Vec<Listed>, Error> {
     if !run.wants(Resource::PipelineRuns) {
         return Ok(Vec::new());
     }
