@@ -2,7 +2,7 @@
 -- title: Every production branch demands an approval before a merge
 -- severity: high
 -- controls: SOC2 CC8.1; ISO27001 A.8.32; PCI-DSS 6.2.3; SLSA Source L4
--- reads: production_branches_existing, effective_branch_policies, policy_intervals, settings_in_force, production_branches_in_force, repositories, pull_requests, pushes, sync_runs
+-- reads: production_branches_existing, effective_branch_policies, policy_intervals, settings_in_force, production_branches_in_force, repositories, used_branches, pushes, sync_runs
 -- params: start_at timestamp; period_from timestamp; period_to timestamp; as_of timestamp; profile text
 -- rationale: Without a blocking policy, review is a habit that anyone can skip.
 -- remediation: Add a blocking minimum reviewers policy to the branch, with at least one approver and without the creator's vote; for strict also reset votes on push and block the last pusher.
@@ -77,13 +77,10 @@ missing_branches as (
     where configured.repository_id is null or (configured.has_glob and not configured.has_fitting)
 ),
 -- one row per repository with a pull request
-used_repositories as (select organization, repository_id from pull_requests group by organization, repository_id),
+used_repositories as (select organization, repository_id from used_branches group by organization, repository_id),
 -- one row per branch that a pull request was completed into
 merged_branches as (
-    select organization, repository_id, target_ref
-    from pull_requests
-    where status = 'completed' and closed_at <= $as_of
-    group by organization, repository_id, target_ref
+    select organization, repository_id, target_ref from used_branches where first_merged_at <= $as_of
 ),
 -- one row per branch with policies: what those say that satisfy, and the rank of the reason why others do not
 summed_policies as (

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::sync::Semaphore;
 
 use super::error::Error;
 
@@ -13,6 +14,9 @@ const MESSAGE: usize = 400;
 
 /// Bytes from which on reading a body would keep other answers waiting.
 const LONG_BODY: usize = 64 << 10;
+
+/// How many of those are read at once, in all of the process.
+static LONG_AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// A value that Azure DevOps answered, with where it comes from.
 #[derive(Debug, Clone)]
@@ -219,8 +223,12 @@ pub(super) async fn read<T: DeserializeOwned + Send + 'static>(
     if body.len() < LONG_BODY {
         return parse(address, body);
     }
+    // What comes of a body takes more memory than the body: it is better that some wait.
+    let permit = LONG_AT_ONCE.acquire().await;
     let (address, body) = (address.to_owned(), body.clone());
-    match tokio::task::spawn_blocking(move || parse(&address, &body)).await {
+    let read = tokio::task::spawn_blocking(move || parse(&address, &body)).await;
+    drop(permit);
+    match read {
         Ok(read) => read,
         Err(broken) => std::panic::resume_unwind(broken.into_panic()),
     }

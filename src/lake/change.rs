@@ -1,12 +1,12 @@
 //! What a caller asks to be written, checked and made ready.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use super::error::Error;
 use super::rows::Rows;
-use crate::schema::{Cell, Row, Table};
+use crate::schema::{Cell, Table};
 
 /// Rows for one table, as one commit.
 #[derive(Debug, Clone)]
@@ -58,26 +58,41 @@ impl Written {
     }
 }
 
-/// Turns complete answers into rows of which only the parent's columns are set.
-pub(crate) fn parents(table: &Arc<Table>, change: &Change<'_>) -> Result<Vec<Row>, Error> {
-    if !change.complete.is_empty() && table.tombstone.is_none() {
-        return Err(Error::Misuse {
-            table: table.name.clone(),
-            problem: "it has no column that marks what is gone".into(),
-        });
+/// Complete parents by the columns that name them: the position of each among the complete answers, and the values of
+/// those columns in their order.
+pub(crate) type Parents = BTreeMap<Vec<usize>, Vec<(usize, Vec<Cell>)>>;
+
+/// What tombstones of a parent's children get beside the time.
+pub(crate) type Also = Vec<(&'static str, Cell)>;
+
+/// Takes complete answers apart. There may be as many as rows: nothing is copied.
+pub(crate) fn parents(
+    table: &Table,
+    organization: &str,
+    complete: Vec<Complete>,
+) -> Result<(Parents, Vec<Also>), Error> {
+    let misuse = |problem: String| Error::Misuse { table: table.name.clone(), problem };
+    if !complete.is_empty() && table.tombstone.is_none() {
+        return Err(misuse("it has no column that marks what is gone".to_owned()));
     }
-    Ok(change
-        .complete
-        .iter()
-        .map(|complete| {
-            let mut parent = Row::new(table);
-            complete.key.iter().for_each(|(column, value)| {
-                parent.set(column, value.clone());
-            });
-            if table.index("organization").is_some() {
-                parent.set("organization", change.organization);
+    let owner = table.index("organization");
+    let (mut parents, mut also) = (Parents::new(), Vec::with_capacity(complete.len()));
+    for (position, one) in complete.into_iter().enumerate() {
+        let mut cells: Vec<(usize, Cell)> = Vec::with_capacity(one.key.len() + 1);
+        for (name, value) in one.key {
+            match table.index(name) {
+                Some(column) if value.fits(table.columns[column].kind) => {
+                    cells.push((column, value))
+                }
+                _ => return Err(misuse(format!("no column `{name}` holds {value:?}"))),
             }
-            parent
-        })
-        .collect())
+        }
+        cells.extend(owner.map(|column| (column, organization.into())));
+        cells.retain(|(_, value)| !value.is_null());
+        cells.sort_by_key(|(column, _)| *column);
+        let (columns, cells) = cells.into_iter().unzip();
+        parents.entry(columns).or_default().push((position, cells));
+        also.push(one.also);
+    }
+    Ok((parents, also))
 }

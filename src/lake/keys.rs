@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 
 use super::cells::to_array;
-use crate::schema::{Row, Table};
+use crate::schema::{Cell, Table};
 
 /// Some columns of a table as one comparable value.
 #[derive(Debug)]
@@ -25,14 +25,12 @@ impl Keys {
         Ok(Self { columns, converter })
     }
 
-    fn of_rows<'a>(
+    fn of_cells<'a, I: Iterator<Item = &'a Cell>>(
         &self,
         table: &Table,
-        rows: impl Iterator<Item = &'a Row> + Clone,
+        cells: impl Fn(usize) -> I,
     ) -> Result<Rows, ArrowError> {
-        let array = |&column: &usize| {
-            to_array(table.columns[column].kind, rows.clone().map(|row| &row.cells()[column]))
-        };
+        let array = |&column: &usize| to_array(table.columns[column].kind, cells(column));
         let arrays: Result<Vec<ArrayRef>, ArrowError> = self.columns.iter().map(array).collect();
         self.converter.convert_columns(&arrays?)
     }
@@ -69,14 +67,14 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Of rows, in their order.
-    pub(crate) fn new<'a>(
+    /// Of the values of some columns, in their order.
+    pub(crate) fn new<'a, I: Iterator<Item = &'a Cell>>(
         table: &Table,
         columns: Vec<usize>,
-        rows: impl Iterator<Item = &'a Row> + Clone,
+        cells: impl Fn(usize) -> I,
     ) -> Result<Self, ArrowError> {
         let keys = Keys::new(table, columns)?;
-        let rows = keys.of_rows(table, rows)?;
+        let rows = keys.of_cells(table, cells)?;
         let order = (0..rows.num_rows()).map(|row| (0, row)).collect();
         Ok(Self::of(keys, vec![rows], order))
     }

@@ -8,6 +8,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::error::ArrowError;
 use futures::{StreamExt, TryStreamExt};
 
+use super::change;
 use super::error::Error;
 use super::file::DataFile;
 use super::incoming::Incoming;
@@ -44,13 +45,15 @@ pub(crate) struct Search {
 /// Complete parents that are named by the same columns.
 struct Parents {
     index: Index,
-    /// Positions among the complete answers, each with what names the parent.
-    members: Vec<(usize, Row)>,
+    /// Positions among the complete answers, each with what names the parent, in the order of the index's columns.
+    members: Vec<(usize, Vec<Cell>)>,
     /// Members by the partition that they name in full; the others may have children anywhere.
     by_partition: HashMap<Vec<String>, Vec<usize>>,
     anywhere: Vec<usize>,
-    /// Columns that name them, but for partition columns.
-    own: Vec<usize>,
+    /// Columns that name them and their places in that order: those of the partition, with their places in it, and the
+    /// others.
+    partition: Vec<(usize, usize)>,
+    own: Vec<(usize, usize)>,
     /// Hashes of their keys, where these are the ones that caches of files know.
     hashes: Option<Vec<u64>>,
 }
@@ -59,42 +62,58 @@ impl Parents {
     fn new(
         table: &Table,
         columns: Vec<usize>,
-        members: Vec<(usize, Row)>,
+        members: Vec<(usize, Vec<Cell>)>,
     ) -> Result<Self, ArrowError> {
-        let rows = || members.iter().map(|(_, row)| row);
-        let own: Vec<usize> =
-            columns.iter().copied().filter(|column| !table.partitions.contains(column)).collect();
+        let place = |column: usize| columns.iter().position(|own| *own == column);
+        let values = |column: usize| {
+            let place = place(column).unwrap_or(0);
+            members.iter().map(move |(_, cells)| &cells[place])
+        };
+        let own: Vec<(usize, usize)> = columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| !table.partitions.contains(column))
+            .map(|(place, &column)| (column, place))
+            .collect();
+        let partition: Vec<(usize, usize)> = table
+            .partitions
+            .iter()
+            .enumerate()
+            .filter_map(|(at, &column)| Some((at, place(column)?)))
+            .collect();
         let hashes = match parent_columns(table) {
             Some(key)
-                if own.iter().all(|column| key.contains(column))
+                if own.iter().all(|(column, _)| key.contains(column))
                     && key.iter().all(|column| columns.contains(column)) =>
             {
-                Some(Index::new(table, key.to_vec(), rows())?.hashes().to_vec())
+                Some(Index::new(table, key.to_vec(), values)?.hashes().to_vec())
             }
             _ => None,
         };
-        let index = Index::new(table, columns, rows())?;
-        let names_partition =
-            table.partitions.iter().all(|column| index.columns().contains(column));
+        let index = Index::new(table, columns.clone(), values)?;
+        let names_partition = partition.len() == table.partitions.len();
         let mut by_partition: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
         let mut anywhere = Vec::new();
         for (at, (_, parent)) in members.iter().enumerate() {
             if names_partition {
-                by_partition.entry(partition_of(table, parent)).or_default().push(at);
+                let values = partition.iter().map(|&(_, place)| match &parent[place] {
+                    Cell::Text(text) => text.clone(),
+                    _ => String::new(),
+                });
+                by_partition.entry(values.collect()).or_default().push(at);
             } else {
                 anywhere.push(at);
             }
         }
-        Ok(Self { index, members, by_partition, anywhere, own, hashes })
+        Ok(Self { index, members, by_partition, anywhere, partition, own, hashes })
     }
 
-    fn may_be_in(&self, table: &Table, log: &Log, file: &DataFile) -> bool {
-        let is_candidate = |parent: &Row| {
-            let mut values = table.partitions.iter().zip(&file.partition);
-            values.all(|(&column, value)| match &parent.cells()[column] {
-                Cell::Text(own) => own == value,
+    fn may_be_in(&self, log: &Log, file: &DataFile) -> bool {
+        let is_candidate = |parent: &[Cell]| {
+            self.partition.iter().all(|&(at, place)| match &parent[place] {
+                Cell::Text(own) => *own == file.partition[at],
                 _ => true,
-            }) && self.own.iter().all(|&column| file.may_hold(column, &parent.cells()[column]))
+            }) && self.own.iter().all(|&(column, place)| file.may_hold(column, &parent[place]))
         };
         let here = self.by_partition.get(&file.partition).into_iter().flatten();
         let mut candidates = here
@@ -110,23 +129,18 @@ impl Parents {
 }
 
 impl Search {
-    /// Prepares looking for the stored rows of `new` and of the parents `complete`, each a row of which only the
-    /// parent's columns are set.
+    /// Prepares looking for the stored rows of `new` and of complete parents.
     pub(crate) fn new(
         table: &Arc<Table>,
         new: Incoming,
-        complete: Vec<Row>,
+        complete: change::Parents,
     ) -> Result<Self, ArrowError> {
         let mut by_partition: HashMap<Vec<String>, Vec<Range<usize>>> = HashMap::new();
         for (partition, range) in new.partitions() {
             let searched = searched_partition(table, partition);
             by_partition.entry(searched).or_default().push(range.clone());
         }
-        let mut kinds: HashMap<Vec<usize>, Vec<(usize, Row)>> = HashMap::new();
-        for (position, parent) in complete.into_iter().enumerate() {
-            kinds.entry(set_columns(&parent)).or_default().push((position, parent));
-        }
-        let parents: Result<Vec<Parents>, ArrowError> = kinds
+        let parents: Result<Vec<Parents>, ArrowError> = complete
             .into_iter()
             .map(|(columns, members)| Parents::new(table, columns, members))
             .collect();
@@ -144,8 +158,7 @@ impl Search {
         let mut looks = Vec::new();
         for file in snapshot.files.values() {
             let has_rows = self.may_hold_rows(log, file)?;
-            let has_parents =
-                self.parents.iter().any(|parents| parents.may_be_in(&self.table, log, file));
+            let has_parents = self.parents.iter().any(|parents| parents.may_be_in(log, file));
             if has_rows || has_parents {
                 looks.push(self.look(log, file, has_parents));
             }
@@ -269,22 +282,4 @@ fn searched_partition(table: &Table, partition: &[String]) -> Vec<String> {
     }
     let names = table.partition_names().into_iter().zip(partition);
     names.filter(|(name, _)| *name == "organization").map(|(_, value)| value.clone()).collect()
-}
-
-/// Returns the values of a row's partition columns.
-fn partition_of(table: &Table, row: &Row) -> Vec<String> {
-    let texts = table.partitions.iter().map(|&column| match &row.cells()[column] {
-        Cell::Text(text) => text.clone(),
-        _ => String::new(),
-    });
-    texts.collect()
-}
-
-fn set_columns(row: &Row) -> Vec<usize> {
-    row.cells()
-        .iter()
-        .enumerate()
-        .filter(|(_, cell)| !cell.is_null())
-        .map(|(index, _)| index)
-        .collect()
 }

@@ -27,7 +27,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::cells::take_rows;
-use super::change::{Change, Complete, Written, parents};
+use super::change::{Also, Change, Written, parents};
 use super::error::Error;
 use super::evolve::{self, Fit};
 use super::file::{DataFile, object_path, partition_map};
@@ -74,7 +74,7 @@ enum Fate {
 pub(crate) async fn write(log: &Arc<Log>, change: Change<'_>) -> Result<Written, Error> {
     let table = &log.table;
     let stamp = Stamp::new(table, change.run_id, change.seen_at);
-    let parents = parents(table, &change)?;
+    let (parents, also) = parents(table, change.organization, change.complete)?;
     let incoming = Incoming::new(table, change.organization, change.rows, &stamp)?;
     if incoming.len() == 0 && parents.is_empty() {
         return Ok(Written::default());
@@ -82,7 +82,7 @@ pub(crate) async fn write(log: &Arc<Log>, change: Change<'_>) -> Result<Written,
     let search = Search::new(table, incoming, parents)
         .map_err(|source| log.file_error("compare", "", source.into()))?;
     let app_ids = [log.fence_id(change.organization), log.rows_id(change.organization)];
-    let (also, seen_at) = (change.complete, change.seen_at.into());
+    let seen_at = change.seen_at.into();
     let job = Arc::new(Job { log: Arc::clone(log), search, stamp, also, seen_at });
     let _one_at_a_time = log.lock().await;
     for attempt in 1..=MAX_ATTEMPTS {
@@ -105,7 +105,8 @@ struct Job {
     log: Arc<Log>,
     search: Search,
     stamp: Stamp,
-    also: Vec<Complete>,
+    /// By complete answer.
+    also: Vec<Also>,
     seen_at: Cell,
 }
 
@@ -327,7 +328,7 @@ impl Job {
             if let Some(tombstone) = table.tombstone {
                 row.cells_mut()[tombstone] = self.seen_at.clone();
             }
-            for (column, value) in &self.also[parent].also {
+            for (column, value) in &self.also[parent] {
                 row.set(column, value.clone());
             }
             self.stamp.apply(row);

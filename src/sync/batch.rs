@@ -15,6 +15,8 @@ use crate::schema::Row;
 
 /// Bytes that gathered rows may take before they are written: the more, the fewer commits and files.
 const MOST_BYTES: usize = 72 << 20;
+/// Bytes that a complete answer takes, about: three columns with their values, two more, and its key while it is looked up.
+const COMPLETE_BYTES: usize = 512;
 /// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
 const MOST_SECONDS: i64 = 60;
 
@@ -110,7 +112,9 @@ impl Batch {
             .first_seen
             .zip(self.last_seen)
             .map_or(0, |(first, last)| (last - first).num_seconds());
-        let bytes: usize = self.tables.values().map(Rows::size).sum();
+        let rows: usize = self.tables.values().map(Rows::size).sum();
+        let complete: usize = self.complete.values().map(Vec::len).sum();
+        let bytes = rows + complete * COMPLETE_BYTES;
         if bytes >= MOST_BYTES || waited >= MOST_SECONDS {
             self.write(run).await?;
         }

@@ -404,23 +404,16 @@ async fn take_pages(
 ) -> Result<Option<Outcome>, Error> {
     let mut pages = std::pin::pin!(pages);
     let mut count = 0;
-    let mut next = pages.try_next().await;
     loop {
-        let page = match shared.run.sort_out(next)? {
-            Ok(Some(page)) => page,
+        match shared.run.sort_out(pages.try_next().await)? {
+            Ok(Some(page)) => take_page(shared, open, page, list, true).await?,
             Ok(None) => return Ok(Some(Outcome::Ok)),
             Err(outcome) => return Ok(Some(outcome)),
-        };
-        let take = take_page(shared, open, page, list, true);
+        }
         count += 1;
         if count >= most {
-            take.await?;
             return Ok(None);
         }
-        // The next page is on its way while this one is taken.
-        let taken;
-        (taken, next) = futures::join!(take, pages.try_next());
-        taken?;
     }
 }
 
