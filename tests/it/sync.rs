@@ -12,7 +12,7 @@ mod runs;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use adolake::ado::{Client, Endpoints, FixedToken, Gate, Options as ClientOptions, Patience};
@@ -415,4 +415,34 @@ async fn a_first_sync_refuses_a_store_that_loses_commits_before_it_writes() {
     let lake = Arc::new(store.lake("s3://bucket/lake/"));
     assert!(!synced(&simulator, &config, &lake).await.is_partial());
     assert!(!store.objects().await.iter().any(|name| name.starts_with("_adolake")));
+}
+
+/// Counts pull requests whose details were read.
+#[derive(Default)]
+struct DetailsRead(AtomicU64);
+
+impl Observer for DetailsRead {
+    fn observe(&self, event: &Event) {
+        if let Event::Progress { resource, done, .. } = event
+            && resource == "pull_request_details"
+        {
+            self.0.fetch_add(*done, Ordering::Relaxed);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_that_is_listed_twice_meets_its_details_once() {
+    // With pages so short the rest of the past does not fit into those that are tried, and windows list it once more.
+    let faults = "page-rows=4".parse().unwrap();
+    let simulator = Simulator::start(World { faults, ..World::default() }).await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let (config, lake) = (config("2023-01-01", SELECTORS), lake(&folder));
+    let read = Arc::new(DetailsRead::default());
+    let input = input(&simulator, &config, &lake, Arc::<DetailsRead>::clone(&read));
+    sync(input, &Options::default()).await.unwrap();
+    let sql = "select count(*) from pull_requests where details_read_at is not null";
+    let detailed = number(&lake, sql).await.unsigned_abs();
+    assert!(detailed > 100, "{detailed}");
+    assert_eq!(read.0.load(Ordering::Relaxed), detailed);
 }
