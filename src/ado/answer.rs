@@ -226,9 +226,13 @@ pub(super) async fn read<T: DeserializeOwned + Send + 'static>(
     // What comes of a body takes more memory than the body: it is better that some wait.
     let permit = LONG_AT_ONCE.acquire().await;
     let (address, body) = (address.to_owned(), body.clone());
-    let read = tokio::task::spawn_blocking(move || parse(&address, &body)).await;
-    drop(permit);
-    match read {
+    let read = tokio::task::spawn_blocking(move || {
+        let read = parse(&address, &body);
+        // Not only once somebody looks: whoever asked may be busy with other things.
+        drop(permit);
+        read
+    });
+    match read.await {
         Ok(read) => read,
         Err(broken) => std::panic::resume_unwind(broken.into_panic()),
     }

@@ -60,7 +60,7 @@ impl Written {
 
 /// Complete parents by the columns that name them: the position of each among the complete answers, and the values of
 /// those columns in their order.
-pub(crate) type Parents = BTreeMap<Vec<usize>, Vec<(usize, Vec<Cell>)>>;
+pub(crate) type ParentsByColumns = BTreeMap<Vec<usize>, Vec<(usize, Vec<Cell>)>>;
 
 /// What tombstones of a parent's children get beside the time.
 pub(crate) type Also = Vec<(&'static str, Cell)>;
@@ -70,13 +70,13 @@ pub(crate) fn parents(
     table: &Table,
     organization: &str,
     complete: Vec<Complete>,
-) -> Result<(Parents, Vec<Also>), Error> {
+) -> Result<(ParentsByColumns, Vec<Also>), Error> {
     let misuse = |problem: String| Error::Misuse { table: table.name.clone(), problem };
     if !complete.is_empty() && table.tombstone.is_none() {
         return Err(misuse("it has no column that marks what is gone".to_owned()));
     }
     let owner = table.index("organization");
-    let (mut parents, mut also) = (Parents::new(), Vec::with_capacity(complete.len()));
+    let (mut parents, mut also) = (ParentsByColumns::new(), Vec::with_capacity(complete.len()));
     for (position, one) in complete.into_iter().enumerate() {
         let mut cells: Vec<(usize, Cell)> = Vec::with_capacity(one.key.len() + 1);
         for (name, value) in one.key {

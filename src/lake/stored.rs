@@ -8,7 +8,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::error::ArrowError;
 use futures::{StreamExt, TryStreamExt};
 
-use super::change;
+use super::change::ParentsByColumns;
 use super::error::Error;
 use super::file::DataFile;
 use super::incoming::Incoming;
@@ -133,7 +133,7 @@ impl Search {
     pub(crate) fn new(
         table: &Arc<Table>,
         new: Incoming,
-        complete: change::Parents,
+        complete: ParentsByColumns,
     ) -> Result<Self, ArrowError> {
         let mut by_partition: HashMap<Vec<String>, Vec<Range<usize>>> = HashMap::new();
         for (partition, range) in new.partitions() {
