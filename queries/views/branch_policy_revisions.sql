@@ -2,6 +2,7 @@
 -- title: Policy revisions that cover a production branch
 -- grain: one row per existing production branch and revision, also past ones, of a policy with a scope that covers the branch
 -- reads: production_branches_existing, branch_policies
+-- slices: none
 
 -- Policies are told apart by type id, never by name: the merge strategy policy has nearly the id of the minimum reviewers.
 with

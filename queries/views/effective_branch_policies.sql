@@ -2,6 +2,7 @@
 -- title: Policies that apply to a production branch now
 -- grain: one row per existing production branch and policy that applies to it, in its latest revision
 -- reads: branch_policy_revisions, branch_policies
+-- slices: none
 
 -- miss is the reason why a policy of approvals satisfies nobody: CREATOR_CAN_APPROVE, NO_APPROVER_REQUIRED, POLICY_DISABLED or
 -- POLICY_NOT_BLOCKING; null where it satisfies, and for policies that demand no approval of the whole change.

@@ -1,7 +1,7 @@
 -- id: merged_pull_requests
 -- title: Pull requests merged into a production branch
 -- grain: one row per pull request completed into a production branch of a repository in scope
--- reads: pull_requests, repositories, settings_in_force, production_branches_in_force
+-- reads: used_branches, pull_requests, repositories, settings_in_force, production_branches_in_force
 
 with
 -- inputs
@@ -11,9 +11,8 @@ repository_addresses as (select organization, repository_id, web_url from reposi
 -- one row per repository and branch that a pull request was ever completed into: patterns are matched here, not once per pull request
 target_branches as (
     select organization, repository_id, target_ref, substr(target_ref, 12) as branch
-    from completed
-    where starts_with(target_ref, 'refs/heads/')
-    group by organization, repository_id, target_ref
+    from used_branches
+    where first_merged_at is not null and starts_with(target_ref, 'refs/heads/')
 ),
 -- one row per repository and production branch among them
 production_targets as (

@@ -2,6 +2,8 @@
 -- title: Since when a policy demanded an approval on a production branch
 -- grain: one row per existing production branch with a policy of approvals and stretch of time in which its policies did not change
 -- reads: branch_policy_revisions, branch_policies, sync_runs
+-- slices: none
+-- holds: bounded, branch_states
 
 -- A revision whose beginning is not proven may have begun at any time since the last proven one, and a policy found deleted may
 -- have gone at any time since it was last listed: such a stretch is satisfied only if each revision that may have held satisfies.

@@ -2,6 +2,7 @@
 -- title: Production branches that exist
 -- grain: one row per branch that exists and fits a production branch pattern of a repository in scope
 -- reads: branches, repositories, settings_in_force, production_branches_in_force
+-- slices: none
 
 with
 -- inputs

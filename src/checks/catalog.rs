@@ -105,10 +105,11 @@ impl Queries {
         &self.replacements
     }
 
-    /// Fails when a view has the name of something that is there already, which it would hide.
-    pub(crate) fn demand_free_names(&self, is_taken: impl Fn(&str) -> bool) -> Result<(), Error> {
+    /// Fails when a view has the name of something that is there already, which it would hide, and when one that asks
+    /// all repositories reads one that does not.
+    pub(crate) fn demand_sound_views(&self, is_taken: impl Fn(&str) -> bool) -> Result<(), Error> {
         match self.views.iter().find(|view| is_taken(view.id())) {
-            None => Ok(()),
+            None => demand_whole(&self.views),
             Some(view) => Err(Error::Rule {
                 place: place(&view.file, header_line(&view.text, "id")),
                 problem: format!("a table is called `{}`, which this view would hide", view.id()),
@@ -262,6 +263,21 @@ fn in_order(views: Vec<Query>) -> Result<Vec<Query>, Error> {
     Ok(ordered)
 }
 
+/// A view that asks all repositories stands before slices are made: so must all views that it reads.
+fn demand_whole(views: &[Query]) -> Result<(), Error> {
+    let is_sliced =
+        |id: &&String| views.iter().any(|view| view.id() == id.as_str() && !view.header.is_whole);
+    for view in views.iter().filter(|view| view.header.is_whole) {
+        if let Some(read) = view.header.reads.iter().find(is_sliced) {
+            let problem =
+                format!("says `slices: none` and reads the view `{read}`, which must say so too");
+            let place = place(&view.file, header_line(&view.text, "slices"));
+            return Err(Error::Rule { place, problem });
+        }
+    }
+    Ok(())
+}
+
 /// One circle among views of which each reads another.
 fn circle(waiting: &BTreeMap<String, Query>) -> Vec<String> {
     let mut path: Vec<String> = waiting.keys().next().cloned().into_iter().collect();
@@ -305,6 +321,17 @@ mod tests {
         let views = vec![view("a", "b").unwrap(), view("b", "c").unwrap(), view("c", "b").unwrap()];
         let error = in_order(views).unwrap_err().to_string();
         assert_eq!(error, "views read each other in a circle: b -> c -> b");
+    }
+
+    #[test]
+    fn a_view_of_all_repositories_reads_no_view_of_some() {
+        let mut views = vec![view("a", "t").unwrap(), view("b", "a").unwrap()];
+        views[1].header.is_whole = true;
+        let error = demand_whole(&views).unwrap_err().to_string();
+        let told = "says `slices: none` and reads the view `a`, which must say so too";
+        assert_eq!(error, format!("b.sql: {told}"));
+        views[0].header.is_whole = true;
+        demand_whole(&views).unwrap();
     }
 
     #[test]

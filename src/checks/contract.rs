@@ -1,6 +1,7 @@
 //! The contract of checks: which columns a check returns, and what each row must keep.
 
 use std::collections::HashSet;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
@@ -8,9 +9,10 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::error::ArrowError;
 use serde::de::IgnoredAny;
+use tokio::task::spawn_blocking;
 
 use super::error::Error;
-use super::finding::{COLUMNS, Findings, PULL_REQUEST_ID, Status};
+use super::finding::{COLUMNS, Finding, Findings, PULL_REQUEST_ID, Status};
 use super::query::Query;
 
 /// Demands the columns of the contract in order, before anything is planned further.
@@ -67,42 +69,62 @@ fn is_text(kind: &DataType) -> bool {
 }
 
 /// Brings sorted batches of a check into the one form of findings, and demands what each row must keep.
-pub(crate) fn check_rows(check: &Query, batches: Vec<RecordBatch>) -> Result<Findings, Error> {
-    let batches = batches
-        .iter()
-        .map(plain)
-        .collect::<Result<Vec<_>, ArrowError>>()
-        .map_err(|error| breach(check, 0, error.to_string()))?;
-    for batch in &batches {
-        check_values(batch).map_err(|(column, problem)| breach(check, column, problem))?;
+pub(crate) async fn check_rows(
+    check: &Query,
+    batches: Vec<RecordBatch>,
+) -> Result<Findings, Error> {
+    let checked: Vec<_> = batches
+        .into_iter()
+        .map(|batch| {
+            let id = check.id().to_owned();
+            spawn_blocking(move || check_batch(&id, &batch))
+        })
+        .collect();
+    let mut batches = Vec::with_capacity(checked.len());
+    for batch in checked {
+        let batch = batch.await.unwrap_or_else(|died| resume_unwind(died.into_panic()));
+        batches.push(batch.map_err(|(column, problem)| breach(check, column, problem))?);
     }
     let findings = Findings::new(check.id(), batches);
-    let mut seen: HashSet<(String, Option<&str>)> = HashSet::new();
+    let mut seen = HashSet::with_capacity(findings.counts().total() as usize);
     for finding in findings.iter() {
-        let resource = finding.resource();
-        let row = |column: usize, problem: String| {
-            breach(check, column, format!("`{resource}`: {problem}"))
-        };
-        if finding.reason_code.is_empty() {
-            return Err(row(REASON_CODE, "has no reason_code".to_owned()));
-        }
-        if finding.reason.is_empty() {
-            return Err(row(REASON_CODE + 1, "has no reason".to_owned()));
-        }
-        check_flags(finding.flags).map_err(|problem| row(FLAGS, problem))?;
-        if !finding.evidence_json.starts_with('{')
-            || serde_json::from_str::<IgnoredAny>(finding.evidence_json).is_err()
-        {
-            return Err(row(FLAGS + 1, "evidence_json is not a JSON object".to_owned()));
-        }
         // A repository and its successor of the same name are two resources.
-        if !seen.insert((resource.clone(), finding.repository_id)) {
-            let problem = format!("`{resource}`: there is more than one row for it");
+        let branch = if finding.pull_request_id.is_some() { None } else { finding.branch };
+        let names = (finding.organization, finding.project, finding.repository, branch);
+        if !seen.insert((names, finding.pull_request_id, finding.repository_id)) {
+            let problem = format!("`{}`: there is more than one row for it", finding.resource());
             return Err(Error::Contract { place: check.file.clone(), problem });
         }
     }
     drop(seen);
     Ok(findings)
+}
+
+/// The batch in the one form of findings, or what breaks the contract, with the column where.
+fn check_batch(check_id: &str, batch: &RecordBatch) -> Result<RecordBatch, (usize, String)> {
+    let batch = plain(batch).map_err(|error| (0, error.to_string()))?;
+    check_values(&batch)?;
+    for row in 0..batch.num_rows() {
+        let finding = Finding::at(check_id, &batch, row);
+        let breach = |column: usize, problem: &str| {
+            Err((column, format!("`{}`: {problem}", finding.resource())))
+        };
+        if finding.reason_code.is_empty() {
+            return breach(REASON_CODE, "has no reason_code");
+        }
+        if finding.reason.is_empty() {
+            return breach(REASON_CODE + 1, "has no reason");
+        }
+        if let Err(problem) = check_flags(finding.flags) {
+            return breach(FLAGS, &problem);
+        }
+        if !finding.evidence_json.starts_with('{')
+            || serde_json::from_str::<IgnoredAny>(finding.evidence_json).is_err()
+        {
+            return breach(FLAGS + 1, "evidence_json is not a JSON object");
+        }
+    }
+    Ok(batch)
 }
 
 /// Positions of columns that errors name.

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
+use datafusion::common::ParamValues;
 use datafusion::dataframe::DataFrame;
-use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::collect;
 use datafusion::prelude::{SessionContext, ident};
 
@@ -11,10 +11,10 @@ use super::contract::{check_kinds, check_names, check_rows};
 use super::error::Error;
 use super::finding::Findings;
 use super::params::Parameters;
+use super::parts::plan_with_parts;
 use super::query::Query;
 use super::slices::Slice;
 use super::unread::{distrust, unread};
-use super::views::plan;
 
 /// The order of findings within a check, nulls first.
 const ORDER: [&str; 6] =
@@ -30,36 +30,27 @@ pub async fn evaluate(
     check: &Query,
     parameters: &Parameters,
 ) -> Result<Findings, Error> {
-    evaluate_rows(context, check, parameters, None).await
+    evaluate_slice(context, check, parameters, None).await
 }
 
-/// Judges the resources of a slice; its rows must stand in the tables.
+/// Judges the resources of a slice, whose rows must stand in the tables, or all.
 pub(crate) async fn evaluate_slice(
     context: &SessionContext,
     check: &Query,
     parameters: &Parameters,
-    slice: &Slice,
-) -> Result<Findings, Error> {
-    evaluate_rows(context, check, parameters, Some(slice.holds_repository())).await
-}
-
-async fn evaluate_rows(
-    context: &SessionContext,
-    check: &Query,
-    parameters: &Parameters,
-    only: Option<Expr>,
+    slice: Option<&Slice>,
 ) -> Result<Findings, Error> {
     let started = Instant::now();
-    let values = parameters.of(check)?;
-    let plan = plan(context, check).await?;
+    let values = ParamValues::from(parameters.of(check)?);
+    let plan = plan_with_parts(context, check, Some(&values)).await?;
     check_names(check, plan.schema().as_arrow())?;
     let failed = |source| Error::query(&check.file, source);
     let unread = unread(context, check).await?;
     let order = ORDER.map(|column| ident(column).sort(true, true)).to_vec();
     let plan = DataFrame::new(context.state(), plan)
         .with_param_values(values)
-        .and_then(|frame| match only {
-            Some(only) => frame.filter(only),
+        .and_then(|frame| match slice {
+            Some(slice) => frame.filter(slice.holds_repository()),
             None => Ok(frame),
         })
         .and_then(|frame| distrust(frame, &unread))
@@ -69,10 +60,11 @@ async fn evaluate_rows(
         .await
         .map_err(failed)?;
     check_kinds(check, &plan.schema())?;
+    let planned = started.elapsed();
     let batches = collect(plan, context.task_ctx()).await.map_err(failed)?;
     let answered = started.elapsed();
-    let findings = check_rows(check, batches)?;
+    let findings = check_rows(check, batches).await?;
     let rows = findings.counts().total();
-    tracing::debug!(check = check.id(), rows, ?answered, elapsed = ?started.elapsed(), "judged");
+    tracing::debug!(check = check.id(), rows, ?planned, ?answered, elapsed = ?started.elapsed(), "judged");
     Ok(findings)
 }

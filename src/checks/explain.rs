@@ -104,7 +104,7 @@ pub async fn explain(
     let (catalog, context) = (lake.catalog(), &session.ctx);
     let in_force = |name: &str| SETTINGS_TABLES.iter().any(|(_, in_force)| *in_force == name);
     let is_taken = |name: &str| name == VERDICTS || catalog.table(name).is_some() || in_force(name);
-    queries.demand_free_names(is_taken)?;
+    queries.demand_sound_views(is_taken)?;
     let (first_sync, data_as_of) = sync_times(context).await?;
     let (first, last) = (first_sync.unwrap_or(started_at), data_as_of.unwrap_or(started_at));
     let period = period(settings, request, first, last)?;

@@ -212,13 +212,24 @@ impl Findings {
     }
 
     fn finding<'a>(&'a self, batch: &'a RecordBatch, row: usize) -> Finding<'a> {
+        Finding::at(&self.check_id, batch, row)
+    }
+}
+
+fn as_word<S: Serializer>(status: &Status, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(status.as_str())
+}
+
+impl<'a> Finding<'a> {
+    /// The finding of a row; the batch must have the form of findings.
+    pub(crate) fn at(check_id: &'a str, batch: &'a RecordBatch, row: usize) -> Self {
         let text = |column: usize| {
             let array = batch.column(column).as_string::<i32>();
             (!array.is_null(row)).then(|| array.value(row))
         };
         let numbers = batch.column(PULL_REQUEST_ID).as_primitive::<Int64Type>();
-        Finding {
-            check_id: &self.check_id,
+        Self {
+            check_id,
             organization: text(0).unwrap_or_default(),
             project: text(1),
             repository_id: text(2),
@@ -234,10 +245,6 @@ impl Findings {
             evidence_json: text(12).unwrap_or_default(),
         }
     }
-}
-
-fn as_word<S: Serializer>(status: &Status, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(status.as_str())
 }
 
 impl Finding<'_> {

@@ -39,6 +39,8 @@ pub struct Header {
     pub is_sliced: bool,
     /// Whether the query asks all repositories even where a check is answered for some at a time; views only.
     pub is_whole: bool,
+    /// Names of `with` parts that are answered once, their rows held in memory: small ones with several readers.
+    pub holds: Vec<String>,
 }
 
 /// What an explanation is about.
@@ -183,6 +185,7 @@ impl QueryKind {
                 ("grain", true),
                 ("reads", true),
                 ("slices", false),
+                ("holds", false),
             ],
             Self::Check => &[
                 ("id", true),
@@ -192,6 +195,7 @@ impl QueryKind {
                 ("reads", true),
                 ("params", false),
                 ("slices", false),
+                ("holds", false),
                 ("rationale", true),
                 ("remediation", true),
                 ("formerly", false),
@@ -326,6 +330,7 @@ impl Header {
             checks: list("checks", ','),
             is_sliced: slices == Some("by repository"),
             is_whole: slices == Some("none"),
+            holds: list("holds", ','),
         })
     }
 }

@@ -1,22 +1,28 @@
 //! Answers checks: those that are sliced for some repositories at a time, all others for all of them at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 
 use datafusion::prelude::SessionContext;
+use futures::{StreamExt, TryStreamExt};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::catalog::Queries;
 use super::error::Error;
-use super::evaluate::{evaluate, evaluate_slice};
+use super::evaluate::evaluate_slice;
 use super::finding::Findings;
 use super::materialize::{forget, materialize, materialize_but, materialize_whole};
 use super::params::Parameters;
 use super::query::Query;
-use super::slices::{Whole, slices};
+use super::slices::{Slice, Whole, slices};
 use super::views::register_views;
 
 /// Completed pull requests that are judged together: each further slice costs a plan and a scan of its own, and this many
 /// take about two thirds of what a session may take.
 const AT_A_TIME: i64 = 100_000;
+
+/// Checks that are judged at the same time.
+const AT_ONCE: usize = 2;
 
 /// Judges every resource of the checks; tables and settings must be registered. Hands over the findings of each check in
 /// order, those of a sliced check in several parts where there are more completed pull requests than `at_a_time`, or,
@@ -42,15 +48,10 @@ pub async fn judge(
     };
     if slices.len() < 2 {
         materialize(context, queries, checks).await?;
-        for check in checks {
-            take(evaluate(context, check, parameters).await?);
-        }
-        return Ok(());
+        return evaluate_all(context, checks, parameters, None, &mut take).await;
     }
     materialize(context, queries, &whole).await?;
-    for check in whole {
-        take(evaluate(context, check, parameters).await?);
-    }
+    evaluate_all(context, &whole, parameters, None, &mut take).await?;
     forget(context, queries, &BTreeSet::new())?;
     let tables = Whole::new(context).await?;
     let kept = materialize_whole(context, queries, &sliced).await?;
@@ -59,9 +60,7 @@ pub async fn judge(
             forget(context, queries, &kept)?;
             tables.hold(context, Some(slice))?;
             materialize_but(context, queries, &sliced, &kept).await?;
-            for check in &sliced {
-                take(evaluate_slice(context, check, parameters, slice).await?);
-            }
+            evaluate_all(context, &sliced, parameters, Some(slice), &mut take).await?;
         }
         Ok(())
     };
@@ -70,6 +69,32 @@ pub async fn judge(
     tables.hold(context, None)?;
     register_views(context, queries).await?;
     judged
+}
+
+/// Hands over the findings of checks in the order of the checks, while the next ones are judged.
+async fn evaluate_all(
+    context: &SessionContext,
+    checks: &[&Query],
+    parameters: &Parameters,
+    slice: Option<&Slice>,
+    take: &mut impl FnMut(Findings),
+) -> Result<(), Error> {
+    let evaluated = checks.iter().map(|check| {
+        let (context, check) = (context.clone(), (*check).clone());
+        let (parameters, slice) = (parameters.clone(), slice.cloned());
+        async move {
+            // A task each: planning, and demanding what each row must keep, take one core only.
+            let evaluated =
+                async move { evaluate_slice(&context, &check, &parameters, slice.as_ref()).await };
+            let task = AbortOnDropHandle::new(tokio::spawn(evaluated));
+            task.await.unwrap_or_else(|died| resume_unwind(died.into_panic()))
+        }
+    });
+    let mut evaluated = futures::stream::iter(evaluated).buffered(AT_ONCE);
+    while let Some(findings) = evaluated.try_next().await? {
+        take(findings);
+    }
+    Ok(())
 }
 
 /// The same, the findings of each check as one; sorted by the ids of the checks.

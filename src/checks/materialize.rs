@@ -7,24 +7,24 @@
 //! judged (`slices: none`) is kept too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::time::Instant;
 
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
-use datafusion::arrow::error::ArrowError;
 use datafusion::catalog::TableProvider;
 use datafusion::dataframe::DataFrame;
-use datafusion::datasource::{MemTable, ViewTable};
-use datafusion::error::DataFusionError;
+use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::Expr;
-use datafusion::physical_plan::collect_partitioned;
 use datafusion::prelude::SessionContext;
+use tokio::task::JoinSet;
 
 use super::catalog::Queries;
 use super::error::Error;
+use super::held::hold;
+use super::parts::plan_with_parts;
 use super::query::Query;
-use super::views::plan;
+
+/// Views that are answered at the same time.
+const AT_ONCE: usize = 2;
 
 /// Registers every view that the checks need, directly or through other views: as rows where several views read it.
 ///
@@ -62,25 +62,22 @@ pub(super) async fn materialize_about(
     let needed = needed(queries, &asked, kept);
     let needed: Vec<&Query> =
         queries.views().iter().filter(|view| needed.contains(view.id())).collect();
-    for view in &needed {
-        let failed = |source| Error::query(&view.file, source);
+    let readers = |view: &Query| {
         let is_read = |reader: &&&Query| reader.header.reads.iter().any(|read| read == view.id());
-        let mut frame = DataFrame::new(context.state(), plan(context, view).await?);
-        if let Some(filter) = only.get(view.id()) {
-            frame = frame.filter(filter.clone()).map_err(failed)?;
-        }
-        let readers = needed.iter().chain(explanations).filter(is_read).count();
-        let provider: Arc<dyn TableProvider> = if view.header.is_whole || readers > 1 {
-            Arc::new(rows(context, view, frame).await?)
-        } else {
-            Arc::new(ViewTable::new(frame.into_unoptimized_plan(), Some(view.text.clone())))
-        };
-        put(context, view, Some(provider))?;
-    }
-    Ok(())
+        needed.iter().chain(explanations).filter(is_read).count()
+    };
+    let views = needed.iter().map(|view| Wanted {
+        view: (*view).clone(),
+        only: only.get(view.id()).cloned(),
+        is_held: view.header.is_whole || readers(view) > 1,
+    });
+    answer(context, views.collect()).await
 }
 
 /// Answers the views that ask all repositories, whatever slice is judged, and keeps their rows; returns their ids.
+///
+/// # Errors
+/// Fails when a view cannot be planned or run, naming its file.
 pub(crate) async fn materialize_whole<'a>(
     context: &SessionContext,
     queries: &'a Queries,
@@ -89,12 +86,62 @@ pub(crate) async fn materialize_whole<'a>(
     let needed = needed(queries, checks, &BTreeSet::new());
     let is_whole = |view: &&Query| view.header.is_whole && needed.contains(view.id());
     let whole: Vec<&Query> = queries.views().iter().filter(is_whole).collect();
-    for view in &whole {
-        let frame = DataFrame::new(context.state(), plan(context, view).await?);
-        let provider = Arc::new(rows(context, view, frame).await?);
-        put(context, view, Some(provider))?;
-    }
+    let views =
+        whole.iter().map(|view| Wanted { view: (*view).clone(), only: None, is_held: true });
+    answer(context, views.collect()).await?;
     Ok(whole.into_iter().map(Query::id).collect())
+}
+
+/// A view to register.
+struct Wanted {
+    view: Query,
+    /// Which of its rows are taken; none for all.
+    only: Option<Expr>,
+    /// As rows, not as a plan.
+    is_held: bool,
+}
+
+impl Wanted {
+    async fn register(&self, context: &SessionContext) -> Result<(), Error> {
+        let view = &self.view;
+        let plan = plan_with_parts(context, view, None).await?;
+        let mut frame = DataFrame::new(context.state(), plan);
+        if let Some(only) = &self.only {
+            frame =
+                frame.filter(only.clone()).map_err(|source| Error::query(&view.file, source))?;
+        }
+        let provider: Arc<dyn TableProvider> = if self.is_held {
+            Arc::new(hold(context, view, view.id(), frame).await?)
+        } else {
+            Arc::new(ViewTable::new(frame.into_unoptimized_plan(), Some(view.text.clone())))
+        };
+        put(context, view, Some(provider))
+    }
+}
+
+/// Registers views, each as soon as those that it reads are, some at the same time: planning takes one core only.
+async fn answer(context: &SessionContext, mut views: Vec<Wanted>) -> Result<(), Error> {
+    let mut open: BTreeSet<String> = views.iter().map(|one| one.view.id().to_owned()).collect();
+    let mut running = JoinSet::new();
+    loop {
+        while running.len() < AT_ONCE {
+            let is_ready =
+                |one: &Wanted| !one.view.header.reads.iter().any(|read| open.contains(read));
+            let Some(next) = views.iter().position(is_ready) else { break };
+            let (one, context) = (views.remove(next), context.clone());
+            running.spawn(async move {
+                one.register(&context).await?;
+                Ok::<_, Error>(one.view.header.id)
+            });
+        }
+        match running.join_next().await {
+            None => return Ok(()),
+            Some(done) => {
+                let done = done.unwrap_or_else(|died| resume_unwind(died.into_panic()));
+                open.remove(&done?);
+            }
+        }
+    }
 }
 
 /// Forgets all views, and with them the rows that are held.
@@ -120,24 +167,6 @@ fn put(
     Ok(())
 }
 
-/// Answers a view.
-async fn rows(context: &SessionContext, view: &Query, frame: DataFrame) -> Result<MemTable, Error> {
-    let started = Instant::now();
-    let failed = |source| Error::query(&view.file, source);
-    let plan = frame.create_physical_plan().await.map_err(failed)?;
-    let schema = nullable(&plan.schema());
-    let partitions = collect_partitioned(plan, context.task_ctx())
-        .await
-        .map_err(failed)?
-        .into_iter()
-        .map(|batches| batches.iter().map(|batch| with_schema(batch, &schema)).collect())
-        .collect::<Result<Vec<Vec<_>>, ArrowError>>()
-        .map_err(|source| failed(DataFusionError::from(source)))?;
-    let rows: usize = partitions.iter().flatten().map(RecordBatch::num_rows).sum();
-    tracing::debug!(view = view.id(), rows, elapsed = ?started.elapsed(), "answered");
-    MemTable::try_new(schema, partitions).map_err(failed)
-}
-
 /// The ids of all views that the checks read, directly or through other views, but those kept already and what only
 /// they read.
 fn needed<'a>(
@@ -156,15 +185,4 @@ fn needed<'a>(
         }
     }
     needed
-}
-
-/// The same fields, all of which may be null: the engine's batches do not always keep what its plan says about nulls.
-fn nullable(schema: &Schema) -> SchemaRef {
-    let fields: Vec<Field> =
-        schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-    Arc::new(Schema::new(fields))
-}
-
-fn with_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec())
 }

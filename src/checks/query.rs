@@ -76,6 +76,7 @@ impl Query {
         let query = Self { kind, header, file, text, sources, statement };
         query.compare_reads()?;
         query.compare_params()?;
+        query.compare_holds()?;
         Ok(query)
     }
 
@@ -112,6 +113,26 @@ impl Query {
             return Err(Error::Rule { place: place(), problem });
         }
         Ok(())
+    }
+
+    /// What the header says is held must be a `with` part.
+    fn compare_holds(&self) -> Result<(), Error> {
+        let is_part =
+            |name: &&String| self.parts().iter().any(|part| part.alias.name.value == **name);
+        match self.header.holds.iter().find(|name| !is_part(name)) {
+            None => Ok(()),
+            Some(name) => Err(Error::Rule {
+                place: place(&self.file, header_line(&self.text, "holds")),
+                problem: format!("`holds` names `{name}`, which is no `with` part of the query"),
+            }),
+        }
+    }
+
+    /// The `with` parts.
+    fn parts(&self) -> &[ast::Cte] {
+        let Statement::Statement(statement) = &self.statement else { return &[] };
+        let ast::Statement::Query(query) = &**statement else { return &[] };
+        query.with.as_ref().map_or(&[], |with| &with.cte_tables)
     }
 
     /// Parameters only in checks and only declared ones; no function that knows the present.
@@ -261,5 +282,9 @@ mod tests {
             "c.sql:9: must hold exactly one `select`"
         );
         assert!(told(check("select 1 frm users where", "")).starts_with("c.sql:9: "));
+        assert_eq!(
+            told(check("with a as (select 1) select * from a, users", "-- holds: a, b\n")),
+            "c.sql:6: `holds` names `b`, which is no `with` part of the query"
+        );
     }
 }

@@ -122,7 +122,7 @@ pub async fn run(
     let session = open(lake, request.as_of).await?;
     let catalog = lake.catalog();
     let in_force = |name: &str| SETTINGS_TABLES.iter().any(|(_, in_force)| *in_force == name);
-    queries.demand_free_names(|name| catalog.table(name).is_some() || in_force(name))?;
+    queries.demand_sound_views(|name| catalog.table(name).is_some() || in_force(name))?;
     let context = &session.ctx;
     let (first_sync, data_as_of) = sync_times(context).await?;
     let period = period(

@@ -136,13 +136,27 @@ pub async fn register_views(context: &SessionContext, queries: &Queries) -> Resu
 
 /// Plans a query; parameters stay open, each known by its declared type.
 pub(crate) async fn plan(context: &SessionContext, query: &Query) -> Result<LogicalPlan, Error> {
-    let mut statement = query.statement.clone();
-    type_parameters(&mut statement, query);
+    plan_statement(context, query, typed(query)).await
+}
+
+/// Plans a statement made of a query.
+pub(crate) async fn plan_statement(
+    context: &SessionContext,
+    query: &Query,
+    statement: Statement,
+) -> Result<LogicalPlan, Error> {
     context
         .state()
         .statement_to_plan(statement)
         .await
         .map_err(|source| Error::query(&query.file, source))
+}
+
+/// The statement of a query with the declared types of its parameters.
+pub(crate) fn typed(query: &Query) -> Statement {
+    let mut statement = query.statement.clone();
+    type_parameters(&mut statement, query);
+    statement
 }
 
 /// Wraps each `$name` as `arrow_cast($name, type)`: the planner does not know the types of named parameters, and

@@ -1,0 +1,162 @@
+//! Answers the `with` parts whose rows a query holds, each once.
+//!
+//! The query engine puts the plan of a part in every place that names it, so that a part with four readers is planned and
+//! answered four times. One that the header names under `holds` is answered first, and the query reads its rows.
+
+use std::sync::Arc;
+
+use datafusion::common::{ParamValues, TableReference};
+use datafusion::dataframe::DataFrame;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::{DFParser, Statement};
+use datafusion::sql::sqlparser::ast;
+
+use super::error::Error;
+use super::held::hold;
+use super::query::Query;
+use super::views::{plan_statement, typed};
+
+/// Plans a query as [`plan`](super::views::plan) does, after the parts that it holds are answered; `values` are those of
+/// its parameters, which a part may name.
+///
+/// # Errors
+/// Fails when the query or a part cannot be planned, or a part not run, naming the file.
+pub(super) async fn plan_with_parts(
+    context: &SessionContext,
+    query: &Query,
+    values: Option<&ParamValues>,
+) -> Result<LogicalPlan, Error> {
+    let mut statement = typed(query);
+    let mut held = Vec::new();
+    let planned = plan(context, query, &mut statement, values, &mut held).await;
+    // The plan holds the rows of its parts by itself.
+    for name in held {
+        context.deregister_table(name).map_err(|source| Error::query(&query.file, source))?;
+    }
+    planned
+}
+
+async fn plan(
+    context: &SessionContext,
+    query: &Query,
+    statement: &mut Statement,
+    values: Option<&ParamValues>,
+    held: &mut Vec<TableReference>,
+) -> Result<LogicalPlan, Error> {
+    let failed = |source| Error::query(&query.file, source);
+    for index in 0.. {
+        let Some(parts) = parts(statement) else { break };
+        let Some(part) = parts.get(index) else { break };
+        let name = part.alias.name.value.clone();
+        if !query.header.holds.contains(&name) {
+            continue;
+        }
+        let asked = up_to(statement, index, &name).map_err(failed)?;
+        let mut plan = plan_statement(context, query, asked).await?;
+        if let Some(values) = values {
+            plan = plan.with_param_values(values.clone()).map_err(failed)?;
+        }
+        let frame = DataFrame::new(context.state(), plan);
+        // No query can have this name: those of files have no full stop.
+        let name = format!("{}.{name}", query.id());
+        let rows = hold(context, query, &name, frame).await?;
+        let table = TableReference::bare(name.as_str());
+        context.register_table(table.clone(), Arc::new(rows)).map_err(failed)?;
+        held.push(table);
+        let read = all_of(&name).map_err(failed)?;
+        if let Some(part) = self::parts(statement).and_then(|parts| parts.get_mut(index)) {
+            *part.query = read;
+        }
+    }
+    plan_statement(context, query, statement.clone()).await
+}
+
+/// The `with` parts of a statement.
+fn parts(statement: &mut Statement) -> Option<&mut Vec<ast::Cte>> {
+    query_of(statement)?.with.as_mut().map(|with| &mut with.cte_tables)
+}
+
+fn query_of(statement: &mut Statement) -> Option<&mut ast::Query> {
+    let Statement::Statement(statement) = statement else { return None };
+    let ast::Statement::Query(query) = &mut **statement else { return None };
+    Some(query)
+}
+
+/// A statement that asks for one part, with those that stand before it.
+fn up_to(statement: &Statement, index: usize, name: &str) -> Result<Statement, DataFusionError> {
+    let mut asked = statement.clone();
+    let all = all_of(name)?;
+    if let Some(query) = query_of(&mut asked) {
+        let with = query.with.take().map(|mut with| {
+            with.cte_tables.truncate(index + 1);
+            with
+        });
+        *query = ast::Query { with, ..all };
+    }
+    Ok(asked)
+}
+
+/// `select * from "name"`.
+fn all_of(name: &str) -> Result<ast::Query, DataFusionError> {
+    let text = format!("select * from \"{}\"", name.replace('"', "\"\""));
+    let mut statement = DFParser::parse_sql(&text)?.pop_front();
+    let query = statement.as_mut().and_then(query_of);
+    query.cloned().ok_or_else(|| DataFusionError::Plan(format!("cannot read the part {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use datafusion::scalar::ScalarValue;
+
+    use super::*;
+    use crate::checks::header::QueryKind;
+
+    const QUERY: &str = "-- id: c
+-- title: t
+-- severity: high
+-- controls: none
+-- reads: numbers
+-- params: floor bigint
+-- holds: few, sum
+-- rationale: r
+-- remediation: r
+
+with
+few as (select n from numbers where n > $floor),
+twice as (select a.n from few as a join few as b on b.n = a.n),
+sum as (select sum(n) as total from twice)
+select few.n, sum.total from few cross join sum order by n
+";
+
+    #[tokio::test]
+    async fn held_parts_are_read_in_place_of_their_plans_and_leave_no_table() {
+        let context = SessionContext::new();
+        let numbers = context.sql("select column1 as n from (values (1), (2), (3))").await.unwrap();
+        context.register_table("numbers", numbers.into_view()).unwrap();
+        let query = Query::parse(QueryKind::Check, "c.sql", QUERY).unwrap();
+        let values =
+            ParamValues::from(HashMap::from([("floor".to_owned(), ScalarValue::from(1_i64))]));
+        let plan = plan_with_parts(&context, &query, Some(&values)).await.unwrap();
+        let scans = plan.display_indent().to_string();
+        assert!(scans.contains("c.few") && scans.contains("c.sum"), "{scans}");
+        assert!(!scans.contains("numbers"), "{scans}");
+        let tables = context.catalog("datafusion").unwrap().schema("public").unwrap().table_names();
+        assert_eq!(tables, ["numbers"]);
+        let rows = DataFrame::new(context.state(), plan).to_string().await.unwrap();
+        assert_eq!(
+            rows.lines().map(str::trim).collect::<Vec<_>>(),
+            [
+                "+---+-------+",
+                "| n | total |",
+                "+---+-------+",
+                "| 2 | 5     |",
+                "| 3 | 5     |",
+                "+---+-------+"
+            ]
+        );
+    }
+}
