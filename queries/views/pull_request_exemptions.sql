@@ -2,6 +2,7 @@
 -- title: Exceptions and emergency labels of merged pull requests
 -- grain: one row per pull request and check of pull requests that an exception, in time or too late, or an emergency label concerns; a pull request that nothing concerns has no row
 -- reads: pull_requests, settings_in_force, exceptions_in_force, pull_request_labels
+-- holds: repository_exceptions
 
 -- How the checks of pull requests use it, all alike: join merged_pull_requests on organization, pull_request_id and check_id.
 -- exemption_standard and exemption_strict are the reason code under that profile (EXCEPTION, else EMERGENCY_LABEL), null = judge.

@@ -2,6 +2,7 @@
 -- title: What became of each person's vote by the merge
 -- grain: one row per merged pull request and person or group that is or was a reviewer or has voted
 -- reads: merged_pull_requests, pull_requests, pull_request_votes, pull_request_reviewers
+-- holds: events
 
 -- Votes and resets are replayed up to the merge; a reset at the time of a vote comes after it. The reviewer list, read after the
 -- merge, decides only where the events leave it open: it holds no times. Joins are on organization and pull_request_id, which is
