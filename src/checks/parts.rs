@@ -59,8 +59,8 @@ async fn plan(
             plan = plan.with_param_values(values.clone()).map_err(failed)?;
         }
         let frame = DataFrame::new(context.state(), plan);
-        // No query can have this name: those of files have no full stop.
-        let name = format!("{}.{name}", query.id());
+        // No query can have this name: it is no name of a file.
+        let name = format!("{}/{name}", query.id());
         let rows = hold(context, query, &name, frame).await?;
         let table = TableReference::bare(name.as_str());
         context.register_table(table.clone(), Arc::new(rows)).map_err(failed)?;
@@ -142,7 +142,7 @@ select few.n, sum.total from few cross join sum order by n
             ParamValues::from(HashMap::from([("floor".to_owned(), ScalarValue::from(1_i64))]));
         let plan = plan_with_parts(&context, &query, Some(&values)).await.unwrap();
         let scans = plan.display_indent().to_string();
-        assert!(scans.contains("c.few") && scans.contains("c.sum"), "{scans}");
+        assert!(scans.contains("c/few") && scans.contains("c/sum"), "{scans}");
         assert!(!scans.contains("numbers"), "{scans}");
         let tables = context.catalog("datafusion").unwrap().schema("public").unwrap().table_names();
         assert_eq!(tables, ["numbers"]);
