@@ -8,6 +8,7 @@ check and what it found.
 """
 
 import json
+import os
 import re
 import sys
 import time
@@ -137,6 +138,9 @@ class Engine:
             for name, (kind, value) in job["parameters"].items()
         }
         self.database = duckdb.connect()
+        # What does not fit into memory goes beside the job, not into the folder from which the figures are asked for.
+        spilled = os.path.join(job["folder"], "duckdb-spilled").replace("'", "''")
+        self.run(f"set temp_directory = '{spilled}'")
         self.run("set timezone = 'UTC'")
         self.run("set default_null_order = 'nulls_last_on_asc_first_on_desc'")
         self.run(f"set threads = {job['threads']}")
@@ -212,6 +216,7 @@ def peak_memory():
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         job = json.load(file)
+    job["folder"] = os.path.dirname(os.path.abspath(sys.argv[1]))
     engine, answer = Engine(job), {"version": duckdb.__version__, "checks": {}}
     # A brief answer: all checks together, by views that are kept.
     for kept in (True,) if job["brief"] else (True, False):

@@ -46,14 +46,10 @@ async fn plan(
     held: &mut Vec<TableReference>,
 ) -> Result<LogicalPlan, Error> {
     let failed = |source| Error::query(&query.file, source);
-    for index in 0.. {
-        let Some(parts) = parts(statement) else { break };
-        let Some(part) = parts.get(index) else { break };
-        let name = part.alias.name.value.clone();
-        if !query.header.holds.contains(&name) {
-            continue;
-        }
-        let asked = up_to(statement, index, &name).map_err(failed)?;
+    let is_held = |part: &ast::Cte| query.header.holds.contains(&part.alias.name.value);
+    for (index, part) in query.parts().iter().enumerate().filter(|(_, part)| is_held(part)) {
+        let name = &part.alias.name.value;
+        let asked = up_to(statement, index, name).map_err(failed)?;
         let mut plan = plan_statement(context, query, asked).await?;
         if let Some(values) = values {
             plan = plan.with_param_values(values.clone()).map_err(failed)?;
@@ -66,16 +62,12 @@ async fn plan(
         context.register_table(table.clone(), Arc::new(rows)).map_err(failed)?;
         held.push(table);
         let read = all_of(&name).map_err(failed)?;
-        if let Some(part) = self::parts(statement).and_then(|parts| parts.get_mut(index)) {
+        let with = query_of(statement).and_then(|query| query.with.as_mut());
+        if let Some(part) = with.and_then(|with| with.cte_tables.get_mut(index)) {
             *part.query = read;
         }
     }
     plan_statement(context, query, statement.clone()).await
-}
-
-/// The `with` parts of a statement.
-fn parts(statement: &mut Statement) -> Option<&mut Vec<ast::Cte>> {
-    query_of(statement)?.with.as_mut().map(|with| &mut with.cte_tables)
 }
 
 fn query_of(statement: &mut Statement) -> Option<&mut ast::Query> {

@@ -129,7 +129,7 @@ impl Query {
     }
 
     /// The `with` parts.
-    fn parts(&self) -> &[ast::Cte] {
+    pub(crate) fn parts(&self) -> &[ast::Cte] {
         let Statement::Statement(statement) = &self.statement else { return &[] };
         let ast::Statement::Query(query) = &**statement else { return &[] };
         query.with.as_ref().map_or(&[], |with| &with.cte_tables)
