@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 
 use crate::place::{Place, TOKEN};
-use crate::process::{Ran, run};
+use crate::process::{Ran, processor_time, run};
 use crate::{Wanted, figure, line, title};
 
 /// What a sync did.
@@ -41,9 +41,15 @@ pub async fn measure(place: &Place) -> anyhow::Result<()> {
     // Which addresses a first sync asks for is told by one that is not measured.
     let addresses = addresses(place)?;
     std::fs::remove_dir_all(place.folder.join("lake"))?;
+    let work_of = |process: &str| processor_time(process).unwrap_or(f64::NAN);
+    let served = || work_of(&simulator.0.id().to_string());
+    let begun = served();
     let first = sync(place)?;
     first.print("first sync");
+    print_work(first.ran.work.unwrap_or(f64::NAN), served() - begun);
+    let begun = (work_of("self"), served());
     let bare = bare_rate(place, addresses).await?;
+    print_work(work_of("self") - begun.0, served() - begun.1);
     let second = sync(place)?;
     second.print("second sync, nothing new");
     drop(simulator);
@@ -64,6 +70,12 @@ pub async fn measure(place: &Place) -> anyhow::Result<()> {
         figure("peak memory of the first sync", peak, " MiB", Wanted::AtMost(1024.0));
     }
     Ok(())
+}
+
+/// Prints how much processors worked on both sides.
+fn print_work(client: f64, simulator: f64) {
+    let told = format!("{client:.1} s, the simulator {simulator:.1} s");
+    line("  its work on all processors", &told);
 }
 
 /// Reads the organization into the lake.

@@ -20,7 +20,7 @@ mod pages;
 use std::str::FromStr;
 
 pub use self::bucket::Manners;
-pub(crate) use self::inject::{Injector, inject};
+pub(crate) use self::inject::{Injector, break_off, inject};
 pub(crate) use self::line::{Line, Lines};
 
 /// What can go wrong with an answer.

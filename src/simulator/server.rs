@@ -11,10 +11,12 @@ use axum::{Router, middleware};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 
 use super::answer::{Answer, Request};
 use super::directory::{Bearer, Directory};
-use super::faults::{Faults, Injector, inject};
+use super::faults::{Faults, Injector, break_off, inject};
 use super::routes;
 use super::snapshot::Snapshot;
 use super::time::{SECOND, Time};
@@ -288,6 +290,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .fallback(handle)
         .with_state(shared)
         .layer(middleware::from_fn_with_state(injector, inject))
+        // The service compresses for whoever takes it, so what a broken line leaves is half of a compressed text.
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(middleware::map_response(break_off))
         .layer(middleware::map_response(dated))
 }
 

@@ -14,10 +14,13 @@ use adolake::event::{Event, Observer};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Response;
+use bytes::Bytes;
 use futures::TryStreamExt as _;
+use futures::future::BoxFuture;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tower_http::compression::CompressionLayer;
 
 const DATE: &str = "Fri, 02 Jan 2026 03:04:05 GMT";
 const SECRET: &str = "very-secret-token";
@@ -26,12 +29,15 @@ const SECRET: &str = "very-secret-token";
 fn serve(answer: impl Fn(usize, &str) -> Response<Body> + Send + Sync + 'static) -> SocketAddr {
     let (count, answer) = (AtomicUsize::new(0), Arc::new(answer));
     let count = Arc::new(count);
-    let app = axum::Router::new().fallback(move |request: Request| {
+    serve_app(axum::Router::new().fallback(move |request: Request| {
         let n = count.fetch_add(1, Ordering::SeqCst);
         let address = request.uri().path_and_query().unwrap().as_str().to_owned();
         let response = answer(n, &address);
         async move { response }
-    });
+    }))
+}
+
+fn serve_app(app: axum::Router) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
@@ -333,6 +339,48 @@ async fn cut_answers_are_asked_for_again() {
     assert_eq!(one(&client(address)).await.unwrap().id.as_deref(), Some("a"));
     let error = one(&client(serve_bytes(vec![short]))).await.unwrap_err();
     assert!(matches!(error, Error::CutOff { .. }), "{error:?}");
+}
+
+/// Halves the first so many answers, as they go over the line.
+fn halved(times: usize) -> impl Fn(Response<Body>) -> BoxFuture<'static, Response<Body>> + Clone {
+    let count = Arc::new(AtomicUsize::new(0));
+    move |answer| {
+        let is_halved = count.fetch_add(1, Ordering::SeqCst) < times;
+        let halve = async move {
+            let (parts, body) = answer.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            let length = if is_halved { body.len() / 2 } else { body.len() };
+            Response::from_parts(parts, Body::from(body.slice(..length)))
+        };
+        Box::pin(halve)
+    }
+}
+
+#[tokio::test]
+async fn compressed_answers_are_read_and_asked_for_again_where_they_are_cut() {
+    let packed = |times| {
+        let app = axum::Router::new().fallback(|| async { json(projects(0..500)) });
+        let app = app.layer(CompressionLayer::new());
+        serve_app(app.layer(axum::middleware::map_response(halved(times))))
+    };
+    for times in [0, 1] {
+        let seen = ids(&client(packed(times)), Paging::Whole).await.unwrap();
+        assert_eq!((seen.len(), seen[499].as_str()), (500, "p499"));
+    }
+    let error = ids(&client(packed(9)), Paging::Whole).await.unwrap_err();
+    assert!(matches!(error, Error::CutOff { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_unpacks_to_too_much_is_refused() {
+    let app = axum::Router::new().fallback(|| async {
+        let blank = Bytes::from(vec![b' '; 1 << 20]);
+        let blanks = std::iter::repeat_n(blank, 257).map(Ok::<_, std::io::Error>);
+        json(Body::from_stream(futures::stream::iter(blanks)))
+    });
+    let address = serve_app(app.layer(CompressionLayer::new()));
+    let error = one(&client(address)).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
 }
 
 #[tokio::test]

@@ -379,6 +379,23 @@ async fn changed(injector: &Disturbance, answer: Response, fault: Fault) -> Resp
     Response::from_parts(parts, Body::from(new.unwrap_or(body)))
 }
 
+/// Marks an answer of which half is sent only.
+#[derive(Clone, Copy)]
+struct BrokenOff(Fault);
+
+/// Sends half of a marked answer, as it goes over the line.
+pub(crate) async fn break_off(answer: Response) -> Response {
+    let Some(BrokenOff(fault)) = answer.extensions().get().copied() else { return answer };
+    let (mut parts, body) = read(answer).await;
+    let mut sent = vec![Ok(body.slice(..body.len() / 2))];
+    if fault == Fault::Reset {
+        sent.push(Err(io::Error::from(io::ErrorKind::ConnectionReset)));
+    } else {
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    Response::from_parts(parts, Body::from_stream(futures::stream::iter(sent)))
+}
+
 /// What goes wrong once the answer is there.
 async fn afterwards(answer: Response, fault: Option<Fault>, uri: &Uri) -> Response {
     match fault {
@@ -386,17 +403,10 @@ async fn afterwards(answer: Response, fault: Option<Fault>, uri: &Uri) -> Respon
             let (parts, body) = read(answer).await;
             Response::from_parts(parts, Body::from(body.slice(..body.len() / 2)))
         }
-        Some(Fault::Short) => {
-            let (mut parts, body) = read(answer).await;
-            parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-            let half = futures::stream::iter([Ok::<_, io::Error>(body.slice(..body.len() / 2))]);
-            Response::from_parts(parts, Body::from_stream(half))
-        }
-        Some(Fault::Reset) => {
-            let (parts, body) = read(answer).await;
-            let broken = Err(io::Error::from(io::ErrorKind::ConnectionReset));
-            let half = futures::stream::iter([Ok(body.slice(..body.len() / 2)), broken]);
-            Response::from_parts(parts, Body::from_stream(half))
+        Some(fault @ (Fault::Short | Fault::Reset)) => {
+            let mut answer = answer;
+            answer.extensions_mut().insert(BrokenOff(fault));
+            answer
         }
         Some(Fault::Shrink) => without_rows(answer, None).await,
         Some(Fault::EmptyPage) if answer.headers().contains_key(TOKEN) => {

@@ -156,6 +156,29 @@ async fn faults_come_when_asked_for() {
 }
 
 #[tokio::test]
+async fn answers_are_compressed_for_who_takes_them() {
+    let faults: Faults = "short=3,reset=4".parse().unwrap();
+    let door = Door::open(Options { faults, ..Options::default() }).await;
+    let plain = reqwest::Client::builder().no_gzip().build().unwrap();
+    let url = format!("{}/_apis/projects?api-version=7.1", door.simulator.organization_url());
+    let ask = async |accepted: &str| {
+        let request = plain.get(&url).basic_auth("", Some(door.simulator.token()));
+        let answer = request.header("accept-encoding", accepted).send().await?;
+        let encoding = answer.headers().get("content-encoding").cloned();
+        answer.bytes().await.map(|body| (encoding, body))
+    };
+    let (encoding, whole) = ask("identity").await.unwrap();
+    assert_eq!((encoding, whole.starts_with(b"{\"count\":")), (None, true));
+    let (encoding, packed) = ask("gzip").await.unwrap();
+    assert_eq!((encoding.unwrap().to_str().unwrap(), &packed[..2]), ("gzip", &[0x1f, 0x8b][..]));
+    assert!(packed.len() < whole.len() / 2, "{} of {}", packed.len(), whole.len());
+    // Broken lines break in the middle of what is packed.
+    assert!(ask("gzip").await.is_err());
+    assert!(ask("gzip").await.is_err());
+    assert_eq!(door.ask("_apis/projects").await.bytes().await.unwrap(), whole);
+}
+
+#[tokio::test]
 async fn who_comes_inside_a_pause_is_refused_and_counted() {
     let faults: Faults = "throttle=2,retry-after=7".parse().unwrap();
     let door = Door::open(Options { faults, ..Options::default() }).await;
