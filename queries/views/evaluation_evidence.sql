@@ -43,7 +43,7 @@ proven_evaluations as (
         case
             when evaluations.status = 'notApplicable' then 'POLICY_NOT_APPLICABLE'
             when evaluations.is_expired then 'STALE_RUN'
-            when evaluations.status in ('queued', 'running', 'rejected', 'broken') then 'NOT_RUN'
+            when evaluations.status is distinct from 'approved' then 'NOT_RUN'
             when evaluations.source_commit <> final_code.source_commit then 'STALE_RUN'
             when evaluations.build_id is null or evaluations.source_commit is null or final_code.source_commit is null then null
             when evaluations.selector = 'job' then 'EVIDENCE_EXPIRED'

@@ -236,9 +236,7 @@ impl History {
                 Piece { says: Says::Excused, reason: "POLICY_NOT_APPLICABLE", flags: none, is_run }
             }
             Evaluation { is_expired: true, .. } => missing("STALE_RUN", none, is_run),
-            Evaluation { status: "queued" | "rejected" | "broken", .. } => {
-                missing("NOT_RUN", none, is_run)
-            }
+            Evaluation { status, .. } if *status != "approved" => missing("NOT_RUN", none, is_run),
             Evaluation { commit: Built::Older, .. } => missing("STALE_RUN", none, is_run),
             Evaluation { commit: Built::Final, has_build: true, completed, .. }
                 if *completed <= self.merged =>

@@ -19,6 +19,7 @@ fn evaluation(random: &mut Random, merged: i64, has_older: bool) -> Evaluation {
             "rejected",
             "queued",
             "broken",
+            "pondered",
             "notApplicable",
         ]),
         completed: merged + random.between(-900, 200),
