@@ -1,7 +1,7 @@
 //! Details of one pull request: who closed it, votes, iterations, statuses, policy evaluations, commits and paths.
 //!
-//! All parts are asked for at once; the gate of the client bounds what is in flight. A part that may not be read
-//! leaves its `*_read_at` null and is reported, it does not stop the others.
+//! All parts are asked for at once; the gate of the client bounds what is in flight. A part that cannot be read or is
+//! not understood leaves its `*_read_at` null and is reported, it does not stop the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,7 +76,7 @@ impl Parts {
 }
 
 /// What was read of one pull request.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Details {
     /// Rows by table, for each table of which everything was listed, also where that is nothing.
     pub tables: BTreeMap<&'static str, Vec<Row>>,
@@ -86,8 +86,8 @@ pub struct Details {
     pub single: Option<PullRequestPage>,
     /// Columns of the pull request's row that the details fill.
     pub update: Vec<(&'static str, Cell)>,
-    /// Parts that may not be read, by name, and why.
-    pub unreadable: Vec<(&'static str, String)>,
+    /// Parts that could not be read or are not understood, by name, and why.
+    pub missing: Vec<(&'static str, Error)>,
     /// Time of the earliest answer; none where nothing could be read.
     pub seen_at: Option<DateTime<Utc>>,
 }
@@ -97,6 +97,33 @@ impl Details {
     pub fn apply(&self, row: &mut Row) {
         for (column, cell) in &self.update {
             row.set(column, cell.clone());
+        }
+    }
+
+    /// Takes what was read of a part, as a whole or not at all.
+    fn part<T>(
+        &mut self,
+        part: Part,
+        read: Result<Option<T>, Error>,
+        take: impl FnOnce(&mut Self, T) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut own = Self::default();
+        let taken = read.and_then(|read| read.map_or(Ok(()), |read| take(&mut own, read)));
+        match taken {
+            Ok(()) => self.add(own),
+            Err(error) if error.is_signed_out() => return Err(error),
+            Err(error) => self.missing.push((part.name, error)),
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, other: Self) {
+        self.tables.extend(other.tables);
+        self.raw.extend(other.raw);
+        self.single = other.single.or(self.single.take());
+        self.update.extend(other.update);
+        if let Some(at) = other.seen_at {
+            self.saw(at);
         }
     }
 
@@ -217,7 +244,7 @@ impl Asked<'_> {
 /// Reads the parts of a pull request's details.
 ///
 /// # Errors
-/// Fails when a part cannot be read for another reason than that it is missing or hidden, or is not understood.
+/// Fails when the token is not accepted.
 pub async fn fetch(source: &Source, target: &Target, parts: Parts) -> Result<Details, Error> {
     let asked = Asked { source, target };
     let (single, threads, iterations, statuses, evaluations, commits) = futures::join!(
@@ -245,26 +272,33 @@ pub async fn fetch(source: &Source, target: &Target, parts: Parts) -> Result<Det
     );
     let mut details = Details::default();
     let mut bypassed = BTreeSet::new();
-    if let Some(answer) = readable(&mut details, SINGLE, single)?.flatten() {
+    details.part(SINGLE, single, |details, answer| {
         details.took(&asked, SINGLE, &answer)?;
         let page =
             pull_requests::page(source, &target.project_id, answer.map(|single| vec![single]))?;
-        take_single(&mut details, page, &mut bypassed);
-    }
-    if let Some(pages) = readable(&mut details, THREADS, threads)?.flatten() {
-        take_threads(&asked, &mut details, pages, &mut bypassed)?;
-    }
-    take_list(&asked, &mut details, ITERATIONS, iterations.0, |maker, object, row, _| {
-        iteration_row(maker, object, row)
+        take_single(details, page, &mut bypassed);
+        Ok(())
     })?;
-    take_list(&asked, &mut details, STATUSES, statuses, status_row)?;
-    take_list(&asked, &mut details, EVALUATIONS, evaluations, evaluation_row)?;
-    take_list(&asked, &mut details, COMMITS, commits, |maker, object, row, _| {
-        commit_row(maker, object, row)
+    details.part(THREADS, threads, |details, pages| {
+        take_threads(&asked, details, pages, &mut bypassed)
     })?;
-    if let Some(pages) = readable(&mut details, CHANGES, iterations.1)?.flatten() {
-        take_changes(&asked, &mut details, pages)?;
-    }
+    details.part(ITERATIONS, iterations.0, |details, pages| {
+        take_list(&asked, details, ITERATIONS, pages, |maker, object, item, _| {
+            iteration_row(maker, object, item)
+        })
+    })?;
+    details.part(STATUSES, statuses, |details, pages| {
+        take_list(&asked, details, STATUSES, pages, status_row)
+    })?;
+    details.part(EVALUATIONS, evaluations, |details, pages| {
+        take_list(&asked, details, EVALUATIONS, pages, evaluation_row)
+    })?;
+    details.part(COMMITS, commits, |details, pages| {
+        take_list(&asked, details, COMMITS, pages, |maker, object, item, _| {
+            commit_row(maker, object, item)
+        })
+    })?;
+    details.part(CHANGES, iterations.1, |details, pages| take_changes(&asked, details, pages))?;
     // "No" needs both answers; a single "yes" is enough.
     let is_read = |column| details.update.iter().any(|(set, _)| *set == column);
     let is_bypass = bypassed.contains(&true);
@@ -279,22 +313,6 @@ pub async fn fetch(source: &Source, target: &Target, parts: Parts) -> Result<Det
     }
     details.update = update;
     Ok(details)
-}
-
-/// Notes a part that may not be read; other errors are passed on.
-fn readable<T>(
-    details: &mut Details,
-    part: Part,
-    result: Result<T, Error>,
-) -> Result<Option<T>, Error> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(Error::Fetch { source, .. }) if source.is_unreadable() => {
-            details.unreadable.push((part.name, source.to_string()));
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
 }
 
 async fn read_single(
@@ -393,10 +411,9 @@ fn take_list<T>(
     asked: &Asked<'_>,
     details: &mut Details,
     part: Part,
-    listing: Listing<T>,
+    pages: Vec<Answer<Vec<T>>>,
     row: impl Fn(&Maker, &Object<'_>, T, DateTime<Utc>) -> Result<Row, Error>,
 ) -> Result<(), Error> {
-    let Some(pages) = readable(details, part, listing)?.flatten() else { return Ok(()) };
     let maker = asked.maker(part.table)?;
     let key = asked.key();
     let mut rows = Vec::new();

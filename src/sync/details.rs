@@ -68,7 +68,7 @@ fn read_of(row: &Row) -> Option<Read> {
 }
 
 /// Reads parts of one pull request's details on a task of its own and makes them a unit; `row` is the pull request's
-/// row and is filled. What may not be read is left null, so that the next sync asks again.
+/// row and is filled. What could not be read is left null, so that the next sync asks again.
 pub(super) async fn read(run: &Run, mut row: Row, parts: Parts) -> Result<Unit, Error> {
     let text = |column| row.text(column).unwrap_or_default().to_owned();
     let target = Target {
@@ -111,8 +111,9 @@ fn key(target: &Target) -> Key {
 
 fn take(run: &Run, project: &str, row: &mut Row, unit: &mut Unit, details: Details, key: &Key) {
     details.apply(row);
-    for (part, why) in &details.unreadable {
+    for (part, error) in &details.missing {
         let number = row.int("pull_request_id").unwrap_or(0);
+        let why = super::chain(error);
         run.details.missing(project, format!("{part} of pull request {number}: {why}"));
     }
     let seen_at: DateTime<Utc> = details.seen_at.unwrap_or_default();

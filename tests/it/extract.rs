@@ -4,7 +4,7 @@ mod simulated;
 
 use std::collections::HashMap;
 
-use adolake::extract::pull_request_details::{self, Parts, Target};
+use adolake::extract::pull_request_details::{self, Details, Parts, Target};
 use adolake::extract::{
     Resource, branches, organizations, pipelines, policies, projects, pull_requests, pushes,
     repositories, retention, run_jobs, runs, users,
@@ -235,7 +235,7 @@ async fn details_give_all_children_and_what_the_list_does_not_know() {
     let canned = canned(details()).await;
     let parts = Parts { changes: true, ..Parts::ALL };
     let details = pull_request_details::fetch(&canned.source, &target(), parts).await.unwrap();
-    assert_eq!(details.unreadable, []);
+    assert!(details.missing.is_empty(), "{:?}", details.missing);
     assert_eq!(details.seen_at, Some(seen_at()));
     let mut printed = Vec::new();
     for rows in details.tables.values() {
@@ -276,6 +276,45 @@ async fn details_give_all_children_and_what_the_list_does_not_know() {
     );
 }
 
+fn missing(details: &Details) -> Vec<&'static str> {
+    details.missing.iter().map(|(part, _)| *part).collect()
+}
+
+#[tokio::test]
+async fn a_part_that_is_not_understood_leaves_the_others_as_they_are() {
+    let base = format!("git/repositories/{REPOSITORY}/pullRequests/1");
+    for (part, wrong, why) in [
+        (
+            "threads",
+            json!([{"id": 1, "publishedDate": "2026-01-01T09:00:00Z", "identities": null,
+            "properties": {"CodeReviewThreadType": property("VoteUpdate"), "CodeReviewVoteResult": property("10"),
+                "CodeReviewVotedByIdentity": property("1")}}]),
+            "`properties.CodeReviewVotedByIdentity`",
+        ),
+        ("statuses", json!([{"id": 1, "creationDate": "2026-01-01T08:00:00Z"}]), "`context.name`"),
+        ("iterations", json!({"count": 1, "value": "none"}), "value"),
+        ("commits", json!(500), "500"),
+    ] {
+        let mut answers = details();
+        answers[format!("{base}/{part}")] = wrong;
+        let canned = canned(answers).await;
+        let details =
+            pull_request_details::fetch(&canned.source, &target(), Parts::ALL).await.unwrap();
+        assert_eq!(missing(&details), [part]);
+        let told = format!("{:?}", details.missing[0].1);
+        assert!(told.contains(why.trim_matches('`')), "{told}");
+        let row = &details.single.as_ref().unwrap().pull_requests[0];
+        let all = ["single", "threads", "iterations", "statuses", "evaluations", "commits"];
+        for other in all {
+            let column = if other == "single" { "details" } else { other };
+            let read_at = row.time(&format!("{column}_read_at"));
+            assert_eq!(read_at, (other != part).then(seen_at), "{other} beside {part}");
+        }
+        assert_eq!(details.tables.len() + 1, all.len() - 1, "{:?}", details.tables.keys());
+        assert_eq!(details.raw.len(), all.len() - 1);
+    }
+}
+
 #[tokio::test]
 async fn a_part_that_may_not_be_read_is_reported_and_stays_unread() {
     let mut answers = details();
@@ -284,8 +323,7 @@ async fn a_part_that_may_not_be_read_is_reported_and_stays_unread() {
     answers.as_object_mut().unwrap().remove("policy/evaluations");
     let canned = canned(answers).await;
     let details = pull_request_details::fetch(&canned.source, &target(), Parts::ALL).await.unwrap();
-    let unreadable: Vec<_> = details.unreadable.iter().map(|(part, _)| *part).collect();
-    assert_eq!(unreadable, ["threads", "evaluations"]);
+    assert_eq!(missing(&details), ["threads", "evaluations"]);
     assert!(!details.tables.contains_key("pull_request_votes"));
     let row = &details.single.as_ref().unwrap().pull_requests[0];
     assert!(row.get("threads_read_at").is_null() && row.get("bypass_policy").is_null());
