@@ -35,7 +35,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RE
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 
-use self::answer::{Failure, classify, read, read_body};
+use self::answer::{Failure, classify, continuation, is_blank, read, read_body};
 use self::call::VERSIONS;
 use self::clock::{ServiceClock, date_of};
 use self::gate::Verdict;
@@ -199,7 +199,9 @@ impl Client {
         &self,
         call: Call,
     ) -> Result<Answer<T>, Error> {
-        self.get_if_any(call).await?.present()
+        let answer = self.ask(call).await?.present()?;
+        self.meter.object();
+        Ok(answer)
     }
 
     /// Asks for one page of a list; counting its rows is left to the caller.
@@ -210,14 +212,15 @@ impl Client {
         self.ask(call).await?.present()
     }
 
-    /// Asks for one object that may be no more; none stands for 204, no content.
+    /// Asks for one object that may be no more; none stands for 204, no content, an empty answer and `null`.
     ///
     /// # Errors
     /// Fails with the [`Error`] that the answer means, after as many attempts as [`Patience`] allows.
     pub async fn get_if_any<T: DeserializeOwned + Send + 'static>(
         &self,
-        call: Call,
+        mut call: Call,
     ) -> Result<Answer<Option<T>>, Error> {
+        call.may_be_blank = true;
         let answer = self.ask(call).await?;
         if answer.value.is_some() {
             self.meter.object();
@@ -345,14 +348,14 @@ impl Client {
         let body = body.ok_or_else(|| {
             Failure::Final(Error::TooLarge { address: address.to_owned(), limit: BODY_LIMIT })
         })?;
-        let body = classify(address, status, &headers, body)?;
+        let is_blank = call.may_be_blank && is_blank(status, &headers, &body);
+        let body = if is_blank { None } else { classify(address, status, &headers, body)? };
         let seen_at = self
             .shared
             .clock
             .read(date)
             .ok_or_else(|| Failure::Final(Error::Undated { address: address.to_owned() }))?;
-        let continuation =
-            text("x-ms-continuationtoken").filter(|token| !token.is_empty()).map(str::to_owned);
+        let continuation = continuation(address, &headers).map_err(Failure::Final)?;
         Ok(Received { body, seen_at, continuation })
     }
 

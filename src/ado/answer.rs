@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::Semaphore;
@@ -105,8 +105,9 @@ pub(super) fn classify(
         .and_then(|value| value.to_str().ok())
         .unwrap_or("no content type");
     let is_page = content_type.contains("html") || first_sign(&body) == Some(b'<');
+    let named = || service_error(headers).or_else(|| page_error(&body).filter(|_| is_page));
     let signed_out = |what: String| {
-        let reason = service_error(headers).unwrap_or(what);
+        let reason = named().unwrap_or(what);
         Failure::SignedOut(Error::SignedOut { address: address(), reason })
     };
     match status {
@@ -133,7 +134,7 @@ pub(super) fn classify(
     let complaint: Complaint = serde_json::from_slice(&body).unwrap_or_default();
     let type_key = complaint.type_key.unwrap_or_default();
     let is_text = content_type.starts_with("text/plain");
-    let message = service_error(headers)
+    let message = named()
         .or(complaint.message.or(complaint.value.map(|value| value.message)))
         .or_else(|| is_text.then(|| String::from_utf8_lossy(&body).into_owned()))
         .map(|message| tame(&message))
@@ -193,6 +194,34 @@ fn service_error(headers: &HeaderMap) -> Option<String> {
     let spaced = text.replace('+', " ");
     let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy();
     Some(tame(&decoded))
+}
+
+/// The reason that a page shows: that of a conditional access policy may come as one.
+fn page_error(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let reason = &text[text.find("VS403463")?..];
+    Some(tame(reason.split('<').next().unwrap_or_default()))
+}
+
+/// Returns the token that names the next page; one that cannot be read is an error, for without it the list would end.
+pub(super) fn continuation(address: &str, headers: &HeaderMap) -> Result<Option<String>, Error> {
+    const NAME: &str = "x-ms-continuationtoken";
+    let token = headers.get(NAME).map(|token| token.as_bytes().to_vec()).unwrap_or_default();
+    match String::from_utf8(token) {
+        Ok(token) => Ok(Some(token).filter(|token| !token.is_empty())),
+        Err(_) => Err(Error::Malformed {
+            address: address.to_owned(),
+            object: "the answer".to_owned(),
+            field: NAME.to_owned(),
+            problem: "no UTF-8".to_owned(),
+        }),
+    }
+}
+
+/// Returns whether a good answer says outright that there is nothing: an empty body that was announced as such, or `null`.
+pub(super) fn is_blank(status: u16, headers: &HeaderMap, body: &[u8]) -> bool {
+    let is_announced = headers.get(CONTENT_LENGTH).is_some_and(|length| length == "0");
+    status == 200 && (body.trim_ascii() == b"null" || (body.is_empty() && is_announced))
 }
 
 /// Text of the service made safe for one line: no control characters, not too long.
@@ -442,6 +471,12 @@ mod tests {
         assert!(sorted(500, ("busy\u{7}".to_owned(), "text/plain")).ends_with(": busy"));
         let wrapped = r#"{"count":1,"value":{"Message":"too busy"}}"#;
         assert!(sorted(500, json(wrapped)).ends_with(": too busy"));
+        let refused = "<html><p>VS403463: The conditional access policy has failed.</p></html>";
+        for status in [200, 203, 302, 401, 403] {
+            let told = sorted(status, (refused.to_owned(), "text/html"));
+            assert!(told.contains("VS403463: The conditional access policy has failed."), "{told}");
+            assert!(!told.contains("</p>"), "{told}");
+        }
         let gone = r#"{"typeKey":"BuildNotFoundException","message":"no\nbuild"}"#;
         assert_eq!(sorted(400, json(gone)), "final: `http://x/` is missing or hidden: nobuild");
     }

@@ -18,11 +18,12 @@ pub const RELEASED: &str = VERSIONS[0].0;
 /// The api-version of what is still a preview.
 pub const PREVIEW: &str = VERSIONS[0].1;
 /// The api-versions that are tried in turn where a server is older than the newest, released and preview.
-pub(super) const VERSIONS: [(&str, &str); 4] = [
+pub(super) const VERSIONS: [(&str, &str); 5] = [
     ("7.1", "7.1-preview.1"),
     ("7.0", "7.0-preview.1"),
     ("6.0", "6.0-preview.1"),
     ("5.1", "5.1-preview.1"),
+    ("5.0", "5.0-preview.1"),
 ];
 
 /// Base addresses of one organization.
@@ -139,6 +140,8 @@ pub struct Call {
     is_preview: bool,
     pub(super) body: Option<Bytes>,
     pub(super) keeps_raw: bool,
+    /// Whether an answer may say that there is nothing with other words than 204.
+    pub(super) may_be_blank: bool,
 }
 
 impl Call {
@@ -178,7 +181,8 @@ impl Call {
             let _ = write!(path, "/{}", escaped(segment));
         }
         let (query, body) = (Vec::new(), None);
-        Self { host, path, query, is_preview: false, body, keeps_raw: false }
+        let (is_preview, keeps_raw, may_be_blank) = (false, false, false);
+        Self { host, path, query, is_preview, body, keeps_raw, may_be_blank }
     }
 
     /// Asks with the api-version of a preview.
@@ -284,7 +288,7 @@ mod tests {
             call.address(&endpoints, 2).unwrap(),
             "https://tfs.example/tfs/Main/_apis/projects?api-version=6.0"
         );
-        assert_eq!(call.preview().version(9), "5.1-preview.1");
+        assert_eq!(call.preview().version(9), "5.0-preview.1");
         for call in [Call::graph(&["users"]), Call::profile(&["accounts"])] {
             assert!(matches!(call.address(&endpoints, 0), Err(Error::NoHost { .. })));
         }

@@ -59,17 +59,26 @@ pub struct Deleted {
 
 /// Reads which repositories of a project were deleted, finally or into the recycle bin.
 ///
+/// What one of the two lists shows holds even if the other one may not be read.
+///
 /// # Errors
-/// Fails when one of the lists cannot be read or is not understood.
+/// Fails when neither list may be read, or one cannot be read for another reason or is not understood.
 pub async fn deleted(source: &Source, project_id: &str) -> Result<Deleted, Error> {
     let mut repository_ids = Vec::new();
-    let mut seen_at: Option<DateTime<Utc>> = None;
+    let (mut seen_at, mut unreadable) = (None, None);
     for path in [&["git", "deletedrepositories"][..], &["git", "recycleBin", "repositories"]] {
         let answer = source
             .client()
             .get_list::<DeletedRepository>(Call::project(project_id, path), Paging::Whole)
             .await
-            .map_err(reading(format!("deleted repositories of project `{project_id}`")))?;
+            .map_err(reading(format!("deleted repositories of project `{project_id}`")));
+        let answer = match answer {
+            Err(error) if error.is_unreadable() => {
+                unreadable = Some(error);
+                continue;
+            }
+            answer => answer?,
+        };
         for repository in answer.value {
             let id = Id(repository.name);
             let object = Object { address: &answer.url, kind: "deleted repository", id: &id };
@@ -79,5 +88,8 @@ pub async fn deleted(source: &Source, project_id: &str) -> Result<Deleted, Error
     }
     repository_ids.sort();
     repository_ids.dedup();
-    Ok(Deleted { repository_ids, seen_at: seen_at.unwrap_or_default() })
+    match (seen_at, unreadable) {
+        (None, Some(error)) => Err(error),
+        (seen_at, _) => Ok(Deleted { repository_ids, seen_at: seen_at.unwrap_or_default() }),
+    }
 }

@@ -16,7 +16,7 @@ use crate::window::{Window, month_of};
 const PAGE: u32 = 1000;
 
 /// The states of a run that has not finished; each wants a request of its own.
-pub const UNFINISHED: [&str; 2] = ["inProgress", "notStarted"];
+pub const UNFINISHED: [&str; 4] = ["inProgress", "notStarted", "cancelling", "postponed"];
 
 /// The runs of one answer.
 #[derive(Debug, Clone)]

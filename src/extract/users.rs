@@ -8,7 +8,7 @@ use super::error::reading;
 use super::rows::{Id, Object, filled};
 use super::{Error, Source};
 use crate::ado::model::{GraphSubject, StorageKey, is_service_descriptor};
-use crate::ado::{Call, Paging};
+use crate::ado::{self, Call, Paging};
 use crate::schema::Row;
 
 /// What the Graph lists.
@@ -40,6 +40,18 @@ impl Users {
     }
 }
 
+/// Of a token that is not made for the Graph it says the same as of a wrong one. People are useful and no more: if the
+/// token is wrong, the next call to the core tells.
+fn out_of_scope(error: ado::Error) -> ado::Error {
+    match error {
+        ado::Error::SignedOut { address, reason } => {
+            let message = format!("{reason} (is the token made with Graph (Read)?)");
+            ado::Error::Forbidden { address, message }
+        }
+        other => other,
+    }
+}
+
 /// Reads all users and service principals.
 ///
 /// # Errors
@@ -49,7 +61,7 @@ pub async fn fetch(source: &Source) -> Result<Users, Error> {
         let call = Call::graph(&[kind]);
         let what = format!("{kind} of `{}`", source.organization());
         let answer = source.client().get_list::<GraphSubject>(call, Paging::Whole).await;
-        answer.map_err(reading(what))
+        answer.map_err(|error| reading(what)(out_of_scope(error)))
     };
     let users = list("users").await?;
     let seen_at = users.seen_at;
@@ -106,7 +118,7 @@ fn row(
 /// Fails when the Graph does not answer, or with an answer that is not understood.
 pub async fn storage_key(source: &Source, descriptor: &str) -> Result<Option<String>, Error> {
     let call = Call::graph(&["storagekeys", descriptor]);
-    match source.client().get::<StorageKey>(call).await {
+    match source.client().get::<StorageKey>(call).await.map_err(out_of_scope) {
         Ok(answer) => Ok(answer.value.value),
         Err(error) if error.is_unreadable() => Ok(None),
         Err(error) => Err(reading(format!("the identity id of `{descriptor}`"))(error)),

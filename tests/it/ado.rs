@@ -341,6 +341,41 @@ async fn cut_answers_are_asked_for_again() {
     assert!(matches!(error, Error::CutOff { .. }), "{error:?}");
 }
 
+#[tokio::test]
+async fn nothing_is_said_in_three_ways_where_it_may_be() {
+    let nothing = || with(json(""), 204, &[]);
+    for (n, answer) in [nothing, || json(""), || json(" null ")].into_iter().enumerate() {
+        let address = serve(move |_, _| answer());
+        let call = || Call::core(&["builds", "1", "timeline"]);
+        let timeline = client(address).get_if_any::<model::Timeline>(call()).await.unwrap();
+        assert_eq!(timeline.value, None);
+        // Elsewhere only 204 is an answer.
+        let error = client(address).get::<model::Timeline>(call()).await.unwrap_err();
+        assert_eq!(error.is_unreadable(), n == 0, "{error:?}");
+        assert_eq!(matches!(error, Error::CutOff { .. }), n > 0, "{error:?}");
+    }
+    let open = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: {DATE}\r\nConnection: close\r\n\r\n"
+    );
+    let call = Call::core(&["builds", "1", "timeline"]);
+    let cut = client(serve_bytes(vec![open])).get_if_any::<model::Timeline>(call).await;
+    assert!(matches!(cut, Err(Error::CutOff { .. })), "{cut:?}");
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_read_is_no_end_of_a_list() {
+    let address = serve(|n, address| {
+        let token = ["gr\u{fc}n".as_bytes(), b"gr\xfcn", b""][n.min(2)];
+        assert_eq!(n > 0, address.contains("continuationToken=gr%C3%BCn"), "{address}");
+        let mut page = json(projects([n as u32]));
+        let token = axum::http::HeaderValue::from_bytes(token).unwrap();
+        page.headers_mut().insert("x-ms-continuationtoken", token);
+        page
+    });
+    let error = ids(&client(address), Paging::Token { top: 1 }).await.unwrap_err();
+    assert!(error.to_string().contains("x-ms-continuationtoken"), "{error}");
+}
+
 /// Halves the first so many answers, as they go over the line.
 fn halved(times: usize) -> impl Fn(Response<Body>) -> BoxFuture<'static, Response<Body>> + Clone {
     let count = Arc::new(AtomicUsize::new(0));

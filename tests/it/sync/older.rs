@@ -23,8 +23,14 @@ const PULL_REQUESTS: [&str; 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_before_7_1_gives_the_same_pull_requests_though_it_heeds_no_times() {
+    for api_version in ["7.0", "5.0"] {
+        compare(World { api_version, ..World::default() }).await;
+    }
+}
+
+async fn compare(older: World) {
     let cloud = Simulator::start(World::default()).await.unwrap();
-    let server = Simulator::start(World { api_version: "7.0", ..World::default() }).await.unwrap();
+    let server = Simulator::start(older).await.unwrap();
     let (config, folders) =
         (config("2026-07-01", ""), (TempDir::new().unwrap(), TempDir::new().unwrap()));
     let (of_cloud, of_server) = (lake(&folders.0), lake(&folders.1));

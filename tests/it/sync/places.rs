@@ -1,5 +1,6 @@
 //! What becomes of projects, repositories, branches and pipelines that are no longer listed.
 
+use adolake::sync::Options;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -105,6 +106,8 @@ async fn a_repository_is_deleted_only_where_that_is_shown() {
     fake.advance(day());
     fake.sync_whole().await;
     assert_eq!(fake.rows(REPOSITORIES).await[1], "second false - 2026-03-10T08:00:00Z");
+    // What one list shows holds, whether the other one may be read or not.
+    fake.set("git/deletedrepositories", json!(403));
     fake.set(
         "git/recycleBin/repositories",
         json!([{"id": SECOND.to_uppercase(), "name": "second"}]),
@@ -177,6 +180,22 @@ async fn a_token_that_may_not_ask_who_it_is_still_reads_profile_and_accounts() {
     fake.sync_whole().await;
     assert_eq!(fake.row("select account_id from organizations").await, "a1");
     assert_eq!(fake.row("select count(*) from profiles").await, "1");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_made_for_the_graph_still_reads_everything_else() {
+    let fake = Fake::start("").await;
+    fake.set("graph/users", json!(401));
+    let report = fake.sync().await;
+    let users = only_from(&report, "users", "contoso");
+    assert_eq!(users.text("status"), Some("unreadable"));
+    let told = users.text("error").unwrap();
+    assert!(told.contains("Graph (Read)"), "{told}");
+    let repositories = only_from(&report, "repositories", "contoso");
+    assert_eq!(repositories.text("status"), Some("ok"));
+    // A token that is wrong for the core ends the sync all the same.
+    fake.set("projects", json!(401));
+    assert!(adolake::sync::sync(fake.input(), &Options::default()).await.is_err());
 }
 
 #[tokio::test]
