@@ -52,7 +52,7 @@ struct Args {
     /// Where lakes are kept; a lake that is there already is not read again [default: a temporary folder]
     #[arg(long)]
     folder: Option<PathBuf>,
-    /// How often checks are answered; the best time counts
+    /// How often a first sync is made and checks are answered; the best time counts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
     /// Given by cargo
@@ -82,7 +82,7 @@ async fn main() -> anyhow::Result<()> {
     let place = Place { folder, size: args.size, days: args.days };
     let is_asked = |what| args.what == what || args.what == What::All;
     if is_asked(What::Sync) {
-        sync::measure(&place).await?;
+        sync::measure(&place, args.times as usize).await?;
     }
     if args.what == What::Lake {
         lake::measure(&place).await?;
