@@ -9,7 +9,7 @@ CREATE TABLE pull_request_labels (
     was_seen_open     BOOLEAN            COMMENT 'true once listed while the pull request was active; null = never',
     was_seen_closed   BOOLEAN            COMMENT 'true once listed after the pull request was completed; null = never',
     removed_at        TIMESTAMP          COMMENT 'Date of the answer that no longer listed the label, UTC',
-    was_removed_open  BOOLEAN            COMMENT 'true where the pull request was not yet completed in that answer, false where it was; null while listed',
+    was_removed_open  BOOLEAN            COMMENT 'true where it was missing last from an answer before the merge, false where it was missing after the merge only or listed again before it; null = never missing',
     _run_id           STRING    NOT NULL COMMENT 'run that wrote this row',
     _synced_at        TIMESTAMP NOT NULL COMMENT 'when this row last changed, UTC',
     _hash             STRING    NOT NULL COMMENT 'hash of the content, decides whether a merge writes the row',
@@ -17,4 +17,4 @@ CREATE TABLE pull_request_labels (
 )
 COMMENT 'One row per label of a pull request, the latest state.'
 PARTITIONED BY (organization STRING NOT NULL COMMENT 'Azure DevOps organization name', created_month STRING NOT NULL COMMENT 'month in which the pull request was created, YYYY-MM')
-TBLPROPERTIES ('adolake.write' = 'merge', 'adolake.keep-first' = 'first_seen_at', 'adolake.keep-when-null' = 'was_seen_open, was_seen_closed', 'adolake.tombstone' = 'removed_at')
+TBLPROPERTIES ('adolake.write' = 'merge', 'adolake.keep-first' = 'first_seen_at', 'adolake.keep-when-null' = 'was_seen_open, was_seen_closed, was_removed_open', 'adolake.tombstone' = 'removed_at')

@@ -35,7 +35,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RE
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 
-use self::answer::{Failure, classify, continuation, is_blank, read, read_body};
+use self::answer::{Failure, classify, continuation, is_blank, is_of_service, read, read_body};
 use self::call::VERSIONS;
 use self::clock::{ServiceClock, date_of};
 use self::gate::Verdict;
@@ -188,6 +188,11 @@ impl Client {
     /// Returns the time of the first answer.
     pub fn first_answer_at(&self) -> Option<DateTime<Utc>> {
         self.shared.clock.first()
+    }
+
+    /// Returns the time of the latest answer of the service, also one that refused; none where only others answered.
+    pub fn heard_at(&self) -> Option<DateTime<Utc>> {
+        self.shared.clock.heard()
     }
 
     /// Asks for one object.
@@ -348,6 +353,9 @@ impl Client {
         let body = body.ok_or_else(|| {
             Failure::Final(Error::TooLarge { address: address.to_owned(), limit: BODY_LIMIT })
         })?;
+        if is_of_service(&headers) {
+            self.shared.clock.hear(date);
+        }
         let is_blank = call.may_be_blank && is_blank(status, &headers, &body);
         let body = if is_blank { None } else { classify(address, status, &headers, body)? };
         let seen_at = self

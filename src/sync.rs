@@ -33,6 +33,7 @@ mod snapshots;
 mod standing;
 mod strays;
 mod tally;
+mod unread;
 
 use std::sync::Arc;
 

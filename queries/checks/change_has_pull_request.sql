@@ -22,14 +22,14 @@ readings as (select organization, scope, window_from, window_to, status from syn
 -- one row per branch that was ever asked for: up to where its pushes had to be read; of a repository that is gone, as far as they were
 horizons as (
     select
-        branches.organization, branches.scope,
+        branches.organization, branches.scope, branches.is_gone,
         least(
             max(readings.window_to) filter (where readings.status = 'ok' or not branches.is_gone),
             $period_to, $as_of
         ) as read_to
     from branches
     join readings on readings.organization = branches.organization and readings.scope = branches.scope
-    group by branches.organization, branches.scope
+    group by branches.organization, branches.scope, branches.is_gone
 ),
 -- one row per window that was read, in order of its start
 windows as (
@@ -47,6 +47,11 @@ coverage as (
     select
         windows.organization, windows.scope,
         max(windows.window_to) >= max(horizons.read_to)
+            and (
+                bool_or(horizons.is_gone)
+                or max(windows.window_to) >= greatest($start_at, $period_from)
+                or greatest($start_at, $period_from) > least($period_to, $as_of)
+            )
             and bool_and(
                 windows.window_from <= coalesce(windows.covered_to, greatest($start_at, $period_from))
                 or windows.window_from <= greatest($start_at, $period_from)
@@ -104,7 +109,8 @@ judged as (
         horizons.read_to,
         case
             when counted_changes.direct_push_count > 0 then 'DIRECT_PUSH'
-            when coverage.is_complete and coalesce(counted_changes.unproven_count, 0) = 0 then 'ALL_CHANGES_REVIEWED'
+            when coverage.is_complete and (branches.is_visible or branches.is_gone) and coalesce(counted_changes.unproven_count, 0) = 0
+                then 'ALL_CHANGES_REVIEWED'
             else 'EVIDENCE_UNREADABLE'
         end as reason_code
     from branches

@@ -20,7 +20,8 @@ labels as (
     select
         labels.*, merged.merged_at, merged.last_seen_open_at, merged.emergency_label,
         coalesce(labels.was_seen_open, false) as is_seen_open,
-        coalesce(labels.was_seen_closed, false) as is_seen_closed
+        coalesce(labels.was_seen_closed, false) as is_seen_closed,
+        labels.removed_at is null and coalesce(labels.was_removed_open, false) as is_put_on_again
     from pull_request_labels as labels
     join merged
         on merged.organization = labels.organization
@@ -45,11 +46,13 @@ select
     concat('label ', name, ' was first listed, the pull request being ', case when is_seen_open then 'active' else 'merged' end) as fact,
     case
         when not active then 'the label is not active'
+        when is_exempting and is_put_on_again then 'the emergency label, taken off before the merge and put on again after it'
         when is_exempting and is_seen_open then 'the emergency label, seen before the merge'
         when is_exempting then 'the emergency label; nothing shows that it was there before the merge'
         when is_excepted then 'an exception comes first'
         when removed_at is not null and coalesce(was_removed_open, true) then 'taken off before the merge'
         when removed_at is not null then 'put on and taken off after the merge'
+        when is_put_on_again then 'taken off before the merge and put on again after it, which strict does not take'
         else 'not seen before the merge, which strict demands'
     end as why,
     name as id, cast(null as varchar) as url

@@ -1,7 +1,7 @@
 -- id: pull_request_approvals
 -- title: Whose approval of a merged pull request counts, and why not
 -- grain: one row per merged pull request and person, group or service that approved it at some time or voted against it at the merge
--- reads: standing_votes, people, person_names, pull_requests, pull_request_iterations, pull_request_commits
+-- reads: standing_votes, people, person_names, pull_requests, pull_request_iterations, pull_request_commits, settings_in_force
 
 -- miss_standard and miss_strict are null where the approval counts under that profile. Else they hold the reason code, of several
 -- the one that speaks of the person before the one that speaks of the vote; VOTE_TIME_UNPROVEN and IDENTITY_UNPROVEN mean that
@@ -28,6 +28,14 @@ same_people as (
     select organization, person_id, other_id
     from (select organization, person_id, unnest(other_ids) as other_id from sharing_people)
     group by organization, person_id, other_id
+),
+-- one row per list of service identities and person with a name that fits it, whatever other names the person has had
+listed_services as (
+    select lists.service_identities_json, names.organization, names.person_id
+    from (select distinct service_identities_json from settings_in_force where in_scope and service_identities_json <> '[]') as lists
+    join person_names as names on path_match(lists.service_identities_json, names.name)
+    where regexp_like(names.name, '[@\\ ]')
+    group by lists.service_identities_json, names.organization, names.person_id
 ),
 -- one row per iteration that is more than a retarget, and per commit: who made it
 contributions as (
@@ -104,7 +112,7 @@ facts as (
         cast_votes.*, people.display_name, people.unique_name, people.is_guest,
         cast_votes.vote >= 5 as is_approval,
         coalesce(cast_votes.person_id = cast_votes.author_id, false) or same_people.other_id is not null as is_creator,
-        coalesce(people.is_service, false) or case
+        coalesce(people.is_service, false) or listed_services.person_id is not null or case
             when cast_votes.service_identities_json = '[]' then false
             else coalesce(path_match(cast_votes.service_identities_json, people.unique_name), false)
         end as is_non_human,
@@ -119,6 +127,10 @@ facts as (
         contributors.person_id is not null as is_contributor
     from cast_votes
     left join people on people.organization = cast_votes.organization and people.person_id = cast_votes.person_id
+    left join listed_services
+        on listed_services.organization = cast_votes.organization
+        and listed_services.person_id = cast_votes.person_id
+        and listed_services.service_identities_json = cast_votes.service_identities_json
     left join same_people
         on same_people.organization = cast_votes.organization
         and same_people.person_id = cast_votes.person_id

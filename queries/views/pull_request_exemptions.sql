@@ -83,7 +83,8 @@ decided_exceptions as (
 emergency_labels as (
     select
         labels.organization, labels.repository_id, labels.pull_request_id, labels.name,
-        coalesce(labels.was_seen_open, false) as is_seen_before_merge,
+        -- what was taken off while open and is listed again after the merge was put on after it
+        coalesce(labels.was_seen_open and not (labels.removed_at is null and coalesce(labels.was_removed_open, false)), false) as is_seen_before_merge,
         coalesce(labels.was_seen_closed, false) as is_seen_after_merge,
         labels.removed_at is not null as is_removed,
         labels.removed_at is not null and coalesce(labels.was_removed_open, true) as is_removed_before_merge

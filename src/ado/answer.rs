@@ -196,6 +196,13 @@ fn service_error(headers: &HeaderMap) -> Option<String> {
     Some(tame(&decoded))
 }
 
+/// Returns whether an answer comes from Azure DevOps itself and not from a proxy on the way, which has a clock of its own.
+pub(super) fn is_of_service(headers: &HeaderMap) -> bool {
+    headers
+        .keys()
+        .any(|name| name.as_str().starts_with("x-tfs-") || name.as_str().starts_with("x-vss-"))
+}
+
 /// The reason that a page shows: that of a conditional access policy may come as one.
 fn page_error(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);

@@ -3,7 +3,7 @@
 //! Nothing that is stored depends on the clock of this machine. An answer without the header gets the time of the
 //! latest one that had it, moved on by the monotonic clock; before the first such answer there is no time at all.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 #[derive(Debug, Default)]
 pub(super) struct ServiceClock {
     known: Mutex<Option<Known>>,
+    heard: Mutex<Option<DateTime<Utc>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,18 @@ impl ServiceClock {
         Some(date)
     }
 
+    /// Takes notice of an answer that the service itself gave, which may be a refusal.
+    pub(super) fn hear(&self, header: Option<&str>) {
+        if let Some(date) = header.and_then(date_of) {
+            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(date);
+        }
+    }
+
+    /// Returns the time of the latest answer of the service, data or not.
+    pub(super) fn heard(&self) -> Option<DateTime<Utc>> {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns the time of the service as far as it can be told.
     pub(super) fn now(&self) -> Option<DateTime<Utc>> {
         let known = (*self.lock())?;
@@ -45,7 +58,7 @@ impl ServiceClock {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
-        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

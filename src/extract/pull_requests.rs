@@ -349,6 +349,7 @@ fn label_row(
         .set("active", label.active.unwrap_or(true))
         .set("first_seen_at", seen_at)
         .set("was_seen_open", parent.is_active.then_some(true))
-        .set("was_seen_closed", parent.is_completed.then_some(true));
+        .set("was_seen_closed", parent.is_completed.then_some(true))
+        .set("was_removed_open", parent.is_active.then_some(false));
     Ok(row)
 }

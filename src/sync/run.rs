@@ -157,7 +157,11 @@ impl Run {
             standing,
             input,
         };
-        places::sign_in(&mut run).await?;
+        if let Err(error) = places::sign_in(&mut run).await {
+            run.record_unread(&error).await?;
+            run.write_records().await?;
+            return Err(error);
+        }
         for (own, resource) in [
             (&mut run.details, Resource::PullRequestDetails),
             (&mut run.jobs, Resource::PipelineRunJobs),
@@ -205,8 +209,12 @@ impl Run {
     /// Reads everything, and writes how it ended even where something failed.
     pub async fn complete(self: &Arc<Self>) -> Result<(), Error> {
         let read = self.read_all().await;
+        let unread = match &read {
+            Err(error) => self.record_unread(error).await,
+            Ok(()) => Ok(()),
+        };
         let recorded = self.write_records().await;
-        read.and(recorded)
+        read.and(unread).and(recorded)
     }
 
     /// Returns what was done.
@@ -360,8 +368,27 @@ impl Run {
     /// Takes down how scopes ended; to be called after their rows are written. It is written soon, many at a time: what a
     /// stop loses of it is read again.
     pub async fn record(&self, scopes: Vec<(Scope, Outcome)>) -> Result<(), Error> {
+        for (scope, outcome) in &scopes {
+            if let (true, Some(error)) = (outcome.is_incomplete(), outcome.error()) {
+                let (resource, name) = (scope.resource.name(), &scope.name);
+                self.warn(format!("{resource} of `{name}`: {error}"));
+            }
+        }
+        self.take_down(scopes, (self.started_at, self.now())).await
+    }
+
+    /// Returns whether it is taken down how a resource ended in a scope.
+    pub fn has_recorded(&self, resource: Resource, id: &str) -> bool {
+        self.done().taken.iter().any(|(own, scope, _)| *own == resource && scope == id)
+    }
+
+    /// Takes down how scopes ended, and when the sync began and when that was.
+    pub async fn take_down(
+        &self,
+        scopes: Vec<(Scope, Outcome)>,
+        times: (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<(), Error> {
         let Some(table) = self.input.lake.catalog().table("sync_runs") else { return Ok(()) };
-        let times = (self.started_at, self.now());
         let mut rows = Vec::with_capacity(scopes.len());
         for (mut scope, outcome) in scopes {
             // Two windows of one scope may begin at the same instant; the key tells them apart by it.
@@ -370,10 +397,6 @@ impl Run {
                 scope.window.from += TimeDelta::microseconds(1);
             }
             drop(done);
-            if let (true, Some(error)) = (outcome.is_incomplete(), outcome.error()) {
-                let (resource, name) = (scope.resource.name(), &scope.name);
-                self.warn(format!("{resource} of `{name}`: {error}"));
-            }
             rows.push(scope.row(table, self.organization(), &self.run_id, times, &outcome));
         }
         let is_due = {

@@ -80,6 +80,55 @@ pub async fn synced(simulator: &Simulator, config: &Config, lake: &Arc<Lake>) ->
     sync(input(simulator, config, lake, Arc::new(Silent)), &Options::default()).await.unwrap()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_that_is_refused_takes_down_what_is_no_longer_known() {
+    let (simulator, folder) = (world().await, TempDir::new().unwrap());
+    let (config, lake) = (config("2026-07-01", SELECTORS), lake(&folder));
+    let wrong = || {
+        let mut own = input(&simulator, &config, &lake, Arc::new(Silent));
+        let patience = Patience { first_wait: Duration::from_millis(1), ..Patience::default() };
+        let client = Client::new(ClientOptions {
+            organization: simulator.organization().to_owned(),
+            endpoints: own.source.client().endpoints().clone(),
+            auth: Arc::new(FixedToken::pat(&"wrong".into()).unwrap()),
+            gate: Gate::new(8, patience),
+            patience,
+            observer: Arc::new(Silent),
+        });
+        own.source = Source::new(client.unwrap(), Arc::clone(lake.catalog()));
+        own
+    };
+    let refused = sync(wrong(), &Options::default()).await.unwrap_err();
+    assert!(refused.is_of_one_organization(), "{refused}");
+    assert!(!folder.path().join("lake/sync_runs").exists(), "there was nothing to be known");
+
+    synced(&simulator, &config, &lake).await;
+    let last = "select resource, scope, last_value(status order by started_at, window_to, run_id) as status, \
+                max(finished_at) as at from sync_runs \
+                where resource in ('branch_policies', 'branches', 'pushes') and status <> 'skipped' group by 1, 2";
+    let known = format!("select count(*) from ({last}) where status = 'ok'");
+    let count = number(&lake, &known).await;
+    assert!(count > 100, "{count}");
+    simulator.advance(30 * DAY);
+    sync(wrong(), &Options::default()).await.unwrap_err();
+    assert_eq!(number(&lake, &known).await, 0);
+    let at = format!("select count(*) from ({last}) where at = '2026-10-31T08:00:00Z'");
+    assert_eq!(number(&lake, &at).await, count);
+    // The time up to which the lake can be judged is that of what was read.
+    let judged =
+        "select max(finished_at) < '2026-10-02' from sync_runs where status in ('ok', 'partial')";
+    assert!(asked(&lake, judged).await.contains("true"));
+
+    let report = synced(&simulator, &config, &lake).await;
+    assert!(!report.is_partial());
+    // What is gone by now stays as it was last asked for.
+    let unknown = format!(
+        "select count(*) from ({last}) left join repositories on repository_id = split_part(scope, '@', 1) \
+         where status <> 'ok' and (resource = 'branch_policies' or (not is_disabled and deleted_at is null))"
+    );
+    assert_eq!(number(&lake, &unknown).await, 0, "all of it is known again");
+}
+
 /// The only row of a report about a resource in a scope.
 fn only_from<'a>(report: &'a Report, resource: &str, scope: &str) -> &'a Row {
     let is_it =

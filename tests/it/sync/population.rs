@@ -76,7 +76,7 @@ async fn a_pull_request_that_shifting_pages_left_out_is_read_by_its_number_with_
             "select name, removed_at is null, was_removed_open from pull_request_labels order by 1"
         )
         .await,
-        ["later true -", "urgent false true"]
+        ["later true false", "urgent false true"]
     );
     assert_eq!(fake.row("select removed_at is null from pull_request_reviewers").await, "false");
 }
