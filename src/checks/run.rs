@@ -19,7 +19,7 @@ use super::judge::findings_of;
 use super::params::{Parameters, Period};
 use super::population::{Population, compare};
 use super::query::Query;
-use super::settings::{repositories, resolve};
+use super::settings::{Repository, repositories, resolve};
 use super::store::store;
 use super::views::{SETTINGS_TABLES, SettingsRows, register_settings};
 use super::warnings::{distrusted, warnings};
@@ -144,7 +144,8 @@ pub async fn run(
     let rows = resolve(settings, catalog, &known, &run_id, started_at)?;
     register_settings(context, catalog, &rows)?;
     let findings = findings_of(context, queries, &checks, &parameters).await?;
-    let comparison = compare(context, &period, &findings).await?;
+    let mut comparison = compare(context, &period, &findings).await?;
+    comparison.differences.extend(request.unread(&known));
     let mut warnings = warnings(context, settings, &period, &all).await?;
     warnings.extend(queries.replacements().iter().cloned());
     warnings.extend(distrusted(context, &checks).await?);
@@ -199,6 +200,19 @@ impl Request<'_> {
     pub(crate) fn judges(&self, organization: &str) -> bool {
         self.organizations.is_empty()
             || self.organizations.iter().any(|own| own.eq_ignore_ascii_case(organization))
+    }
+
+    /// Says of each organization that is to be judged and of which the lake holds nothing that it is missing.
+    fn unread(&self, known: &[Repository]) -> Vec<String> {
+        let is_unread = |name: &&String| {
+            !known.iter().any(|repository| repository.organization.eq_ignore_ascii_case(name))
+        };
+        let told = |name: &String| {
+            format!(
+                "organization `{name}`: the lake holds no repository of it, so nothing of it is judged"
+            )
+        };
+        self.organizations.iter().filter(is_unread).map(told).collect()
     }
 
     /// Tells whether what the run does not find has left the population.

@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::Context;
 use super::exit::Exit;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::output::{Exports, write_file};
 use crate::checks::{self, CheckRun, Queries, Request, Status};
 use crate::config::{Config, Profile, Settings};
@@ -217,11 +217,15 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     if let Some(before) = &args.diff {
         return stored::diff(&lake, before, &run, &args, files, context).await;
     }
-    print(&run, args.format, context)?;
     for (file, format) in files {
         write_file(&file, |out| {
             Ok(report::write(&run, format.of_report(), &TextOptions::default(), out)?)
         })?;
+    }
+    match print(&run, args.format, context) {
+        // Who reads the first lines only learns from the exit code how it ended.
+        Err(error) if failure::is_broken_pipe(&error) => {}
+        printed => printed?,
     }
     Ok(exit(&run, args.fail_on))
 }

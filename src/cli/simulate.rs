@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::Context;
 use super::exit::Exit;
+use super::failure::Failure;
 use crate::simulator::{API_VERSIONS, Faults, Options, Simulator, Size};
 
 /// Arguments.
@@ -68,7 +69,12 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         api_version: args.api_version,
         ..Options::default()
     };
-    let simulator = Simulator::start(options).await?;
+    let addr = options.addr;
+    let simulator = Simulator::start(options).await.map_err(|error| {
+        Failure::user(format!("cannot listen on `{addr}`"))
+            .caused_by(error)
+            .hint("give an address of this machine and a free port, such as `--addr 127.0.0.1:0`")
+    })?;
     context.output.say(&format!(
         "simulating `{}` ({} pull requests and the named examples) at {}; its clock stands at {}",
         simulator.organization(),

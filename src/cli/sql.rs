@@ -78,10 +78,14 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         guard::check(statement)?;
     }
     if statements.is_empty() {
-        return Err(Failure::user("there is no statement to run").into());
+        return Err(Failure::user("there is no statement to run")
+            .hint("give one, such as `adolake sql \"select * from latest_check_results\"`, or none for the shell")
+            .into());
     }
     if statements.len() > 1 && !exports.is_empty() {
-        return Err(Failure::user("`--export` takes a single statement").into());
+        return Err(Failure::user("`--export` takes a single statement")
+            .hint("run each with an `--export` of its own")
+            .into());
     }
     let session = lake::session(context, Views::of(&statements, &Catalog::embedded()?)).await?;
     for statement in statements {
@@ -108,7 +112,9 @@ fn text(args: &Args) -> anyhow::Result<Option<String>> {
         (None, Some(file)) if file.as_os_str() == "-" => from_stdin(),
         (None, Some(file)) => {
             let text = std::fs::read_to_string(file).map_err(|error| {
-                Failure::user(format!("cannot read SQL from `{}`", file.display())).caused_by(error)
+                Failure::user(format!("cannot read SQL from `{}`", file.display()))
+                    .caused_by(error)
+                    .hint("give a file that can be read, or `-` for stdin")
             })?;
             Ok(Some(text))
         }

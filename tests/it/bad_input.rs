@@ -161,10 +161,45 @@ async fn a_lake_of_a_newer_version_is_left_alone() {
     fs::write(&log, newer).unwrap();
     let commits = || fs::read_dir(log.parent().unwrap()).unwrap().count();
     let before = commits();
-    for command in [["sync", "--quiet"], ["check", "--quiet"]] {
+    for command in [["sync", "--quiet"], ["check", "--quiet"], ["maintain", "--quiet"]] {
         insta::assert_snapshot!(command[0], adolake.run(&command).told());
     }
     assert_eq!(commits(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_of_which_the_lake_holds_nothing_is_no_clean_run() {
+    let simulator = Simulator::start(World::default()).await.unwrap();
+    let adolake = Adolake::with_config(&simulator.config("./lake", "ADO_PAT"))
+        .env("ADO_PAT", simulator.token());
+    let first = adolake.run(&["--quiet", "sync"]);
+    assert_eq!(first.code, Some(0), "{}", first.told());
+    let other = "\n[[organization]]\nname = \"fabrikam\"\nauth = { kind = \"pat\", env = \"B\" }\n";
+    let config = adolake.path().join("adolake.toml");
+    fs::write(&config, fs::read_to_string(&config).unwrap() + other).unwrap();
+    let ended = adolake.run(&["check", "--no-store", "--fail-on", "never", "--format", "json"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.told());
+    let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let told = document["run"]["differences"][0].as_str().unwrap().to_owned();
+    assert!(told.starts_with("organization `fabrikam`: the lake holds no repository"), "{told}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_stops_reading_still_learns_what_was_found() {
+    let simulator = Simulator::start(World::default()).await.unwrap();
+    let adolake = Adolake::with_config(&simulator.config("./lake", "ADO_PAT"))
+        .env("ADO_PAT", simulator.token());
+    assert_eq!(adolake.run(&["--quiet", "sync"]).code, Some(0));
+    let arguments =
+        ["check", "--no-store", "--quiet", "--format", "csv", "--export", "findings.json"];
+    let mut child =
+        adolake.command(&arguments).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    // More is printed than a pipe holds, so that writing meets its closed end.
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let exported = fs::read_to_string(adolake.path().join("findings.json")).unwrap();
+    assert!(serde_json::from_str::<serde_json::Value>(&exported).is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,6 +134,7 @@ fn statements_come_from_files_and_stdin() {
     --- stderr
     error: cannot read SQL from `three.sql`
     caused by: No such file or directory (os error 2)
+    hint: give a file that can be read, or `-` for stdin
     "#);
 }
 
@@ -156,6 +157,7 @@ fn mistakes_name_what_was_probably_meant() {
     exit 2
     --- stderr
     error: this is not SQL: Expected: an SQL statement, found: selct at Line: 1, Column: 1
+    hint: the dialect is that of DataFusion; `adolake tables` lists tables and columns
     "#);
     insta::assert_snapshot!(adolake.run(&["sql", "select lenght('a')"]).told(), @r#"
     exit 2
@@ -172,6 +174,7 @@ fn mistakes_name_what_was_probably_meant() {
     exit 2
     --- stderr
     error: there is no statement to run
+    hint: give one, such as `adolake sql "select * from latest_check_results"`, or none for the shell
     "#);
 }
 

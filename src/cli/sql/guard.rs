@@ -22,6 +22,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Statement>, Failure> {
             .and_then(|rest| rest.strip_suffix("\")"))
             .unwrap_or(message);
         Failure::user(format!("this is not SQL: {message}"))
+            .hint("the dialect is that of DataFusion; `adolake tables` lists tables and columns")
     };
     let mut parser =
         DFParserBuilder::new(text).with_dialect(&GenericDialect {}).build().map_err(wrong)?;
