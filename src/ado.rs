@@ -190,9 +190,9 @@ impl Client {
         self.shared.clock.first()
     }
 
-    /// Returns the time of the latest answer of the service, also one that refused; none where only others answered.
-    pub fn heard_at(&self) -> Option<DateTime<Utc>> {
-        self.shared.clock.heard()
+    /// Returns the time of the latest answer of the service itself that was no data, as a refusal.
+    pub fn refused_at(&self) -> Option<DateTime<Utc>> {
+        self.shared.clock.refused()
     }
 
     /// Asks for one object.
@@ -335,9 +335,8 @@ impl Client {
             took_ms = begun.elapsed().as_millis() as u64,
             "asked"
         );
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let date = text(DATE.as_str());
-        let rate = RateHeaders::read(&headers, date.and_then(date_of));
+        let date = headers.get(DATE).and_then(|date| date_of(date.to_str().ok()?));
+        let rate = RateHeaders::read(&headers, date);
         let is_refused = status == 429 || (status == 503 && headers.contains_key(RETRY_AFTER));
         let verdict = if is_refused { Verdict::Refused } else { Verdict::Answered };
         if let Some(pause) = permit.observe(&rate, verdict) {
@@ -353,14 +352,14 @@ impl Client {
         let body = body.ok_or_else(|| {
             Failure::Final(Error::TooLarge { address: address.to_owned(), limit: BODY_LIMIT })
         })?;
-        if is_of_service(&headers) {
-            self.shared.clock.hear(date);
-        }
+        let clock = &self.shared.clock;
         let is_blank = call.may_be_blank && is_blank(status, &headers, &body);
-        let body = if is_blank { None } else { classify(address, status, &headers, body)? };
-        let seen_at = self
-            .shared
-            .clock
+        let body = if is_blank { Ok(None) } else { classify(address, status, &headers, body) };
+        if body.is_err() && is_of_service(&headers) {
+            clock.refuse(date);
+        }
+        let body = body?;
+        let seen_at = clock
             .read(date)
             .ok_or_else(|| Failure::Final(Error::Undated { address: address.to_owned() }))?;
         let continuation = continuation(address, &headers).map_err(Failure::Final)?;

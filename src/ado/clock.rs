@@ -11,7 +11,7 @@ use tokio::time::Instant;
 #[derive(Debug, Default)]
 pub(super) struct ServiceClock {
     known: Mutex<Option<Known>>,
-    heard: Mutex<Option<DateTime<Utc>>>,
+    refused: Mutex<Option<DateTime<Utc>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -22,27 +22,27 @@ struct Known {
 }
 
 impl ServiceClock {
-    /// Takes the header of an answer that is data and returns the time of that answer.
+    /// Takes the `Date` of an answer that is data and returns the time of that answer.
     ///
     /// Other answers may come from a proxy on the way, whose clock is not that of the service.
-    pub(super) fn read(&self, header: Option<&str>) -> Option<DateTime<Utc>> {
-        let Some(date) = header.and_then(date_of) else { return self.now() };
+    pub(super) fn read(&self, date: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        let Some(date) = date else { return self.now() };
         let mut known = self.lock();
         let first = known.map_or(date, |known| known.first);
         *known = Some(Known { first, latest: date, at: Instant::now() });
         Some(date)
     }
 
-    /// Takes notice of an answer that the service itself gave, which may be a refusal.
-    pub(super) fn hear(&self, header: Option<&str>) {
-        if let Some(date) = header.and_then(date_of) {
-            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(date);
+    /// Takes notice of when the service itself gave an answer that is no data.
+    pub(super) fn refuse(&self, date: Option<DateTime<Utc>>) {
+        if date.is_some() {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = date;
         }
     }
 
-    /// Returns the time of the latest answer of the service, data or not.
-    pub(super) fn heard(&self) -> Option<DateTime<Utc>> {
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the time of the latest answer of the service that was no data.
+    pub(super) fn refused(&self) -> Option<DateTime<Utc>> {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the time of the service as far as it can be told.

@@ -40,7 +40,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     if looks.iter().all(|(_, look)| matches!(look, Ok(None))) {
         return Err(super::lake::missing(&config).into());
     }
-    if let Some((_, Err(error))) = looks.into_iter().find(|(_, look)| is_newer(look)) {
+    // A newer adolake keeps its lake in order itself.
+    let is_newer = |error: &lake::Error| matches!(error, lake::Error::Newer { .. });
+    if let Some(error) = looks.into_iter().filter_map(|(_, look)| look.err()).find(is_newer) {
         return Err(error.into());
     }
     let now = if args.dry_run { Utc::now() } else { lake.clock().await? };
@@ -70,11 +72,6 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     })?;
     failures.iter().for_each(|error| failure::tell(error, &context.output));
     Ok(if failures.is_empty() { Exit::CLEAN } else { Exit::PARTIAL })
-}
-
-/// Returns whether a newer adolake wrote the table: it keeps its lake in order itself.
-fn is_newer<T>(look: &Result<T, lake::Error>) -> bool {
-    matches!(look, Err(lake::Error::Newer { .. }))
 }
 
 fn text(done: &[Upkeep], is_dry: bool, colors: bool) -> String {

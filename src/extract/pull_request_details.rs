@@ -282,21 +282,13 @@ pub async fn fetch(source: &Source, target: &Target, parts: Parts) -> Result<Det
     details.part(THREADS, threads, |details, pages| {
         take_threads(&asked, details, pages, &mut bypassed)
     })?;
-    details.part(ITERATIONS, iterations.0, |details, pages| {
-        take_list(&asked, details, ITERATIONS, pages, |maker, object, item, _| {
-            iteration_row(maker, object, item)
-        })
+    take_list(&asked, &mut details, ITERATIONS, iterations.0, |maker, object, item, _| {
+        iteration_row(maker, object, item)
     })?;
-    details.part(STATUSES, statuses, |details, pages| {
-        take_list(&asked, details, STATUSES, pages, status_row)
-    })?;
-    details.part(EVALUATIONS, evaluations, |details, pages| {
-        take_list(&asked, details, EVALUATIONS, pages, evaluation_row)
-    })?;
-    details.part(COMMITS, commits, |details, pages| {
-        take_list(&asked, details, COMMITS, pages, |maker, object, item, _| {
-            commit_row(maker, object, item)
-        })
+    take_list(&asked, &mut details, STATUSES, statuses, status_row)?;
+    take_list(&asked, &mut details, EVALUATIONS, evaluations, evaluation_row)?;
+    take_list(&asked, &mut details, COMMITS, commits, |maker, object, item, _| {
+        commit_row(maker, object, item)
     })?;
     details.part(CHANGES, iterations.1, |details, pages| take_changes(&asked, details, pages))?;
     // "No" needs both answers; a single "yes" is enough.
@@ -411,21 +403,23 @@ fn take_list<T>(
     asked: &Asked<'_>,
     details: &mut Details,
     part: Part,
-    pages: Vec<Answer<Vec<T>>>,
+    listing: Listing<T>,
     row: impl Fn(&Maker, &Object<'_>, T, DateTime<Utc>) -> Result<Row, Error>,
 ) -> Result<(), Error> {
-    let maker = asked.maker(part.table)?;
-    let key = asked.key();
-    let mut rows = Vec::new();
-    for answer in pages {
-        details.took(asked, part, &answer)?;
-        let object = Object { address: &answer.url, kind: part.name, id: &key };
-        for item in answer.value {
-            rows.push(row(&maker, &object, item, answer.seen_at)?);
+    details.part(part, listing, |details, pages| {
+        let maker = asked.maker(part.table)?;
+        let key = asked.key();
+        let mut rows = Vec::new();
+        for answer in pages {
+            details.took(asked, part, &answer)?;
+            let object = Object { address: &answer.url, kind: part.name, id: &key };
+            for item in answer.value {
+                rows.push(row(&maker, &object, item, answer.seen_at)?);
+            }
         }
-    }
-    details.tables.insert(part.table, rows);
-    Ok(())
+        details.tables.insert(part.table, rows);
+        Ok(())
+    })
 }
 
 fn take_changes(

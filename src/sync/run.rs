@@ -379,7 +379,10 @@ impl Run {
 
     /// Returns whether it is taken down how a resource ended in a scope.
     pub fn has_recorded(&self, resource: Resource, id: &str) -> bool {
-        self.done().taken.iter().any(|(own, scope, _)| *own == resource && scope == id)
+        let from = (resource, id.to_owned(), DateTime::<Utc>::MIN_UTC);
+        let done = self.done();
+        let next = done.taken.range(from..).next();
+        next.is_some_and(|(own, scope, _)| *own == resource && scope == id)
     }
 
     /// Takes down how scopes ended, and when the sync began and when that was.

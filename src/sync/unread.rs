@@ -16,7 +16,7 @@ impl Run {
     pub(super) async fn record_unread(&self, error: &Error) -> Result<(), Error> {
         let Error::Organization { source, .. } = error else { return Ok(()) };
         let client = self.source.client();
-        let at = match client.now().or(client.heard_at()) {
+        let at = match client.now().or(client.refused_at()) {
             Some(at) if self.options.projects.is_empty() => at,
             _ => return Ok(()),
         };

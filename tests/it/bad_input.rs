@@ -147,13 +147,19 @@ async fn a_wrong_token_is_told_with_what_to_do() {
     ");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lake_of_a_newer_version_is_left_alone() {
+/// A config, a lake that was filled by it, and a simulator that is still there.
+async fn synced() -> (Simulator, Adolake) {
     let simulator = Simulator::start(World::default()).await.unwrap();
     let adolake = Adolake::with_config(&simulator.config("./lake", "ADO_PAT"))
         .env("ADO_PAT", simulator.token());
     let first = adolake.run(&["--quiet", "sync"]);
     assert_eq!(first.code, Some(0), "{}", first.told());
+    (simulator, adolake)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lake_of_a_newer_version_is_left_alone() {
+    let (_simulator, adolake) = synced().await;
     let log = adolake.path().join("lake/projects/_delta_log/00000000000000000000.json");
     let text = fs::read_to_string(&log).unwrap();
     let newer = text.replace(r#""adolake.schemaVersion":"1""#, r#""adolake.schemaVersion":"9""#);
@@ -169,11 +175,7 @@ async fn a_lake_of_a_newer_version_is_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_organization_of_which_the_lake_holds_nothing_is_no_clean_run() {
-    let simulator = Simulator::start(World::default()).await.unwrap();
-    let adolake = Adolake::with_config(&simulator.config("./lake", "ADO_PAT"))
-        .env("ADO_PAT", simulator.token());
-    let first = adolake.run(&["--quiet", "sync"]);
-    assert_eq!(first.code, Some(0), "{}", first.told());
+    let (_simulator, adolake) = synced().await;
     let other = "\n[[organization]]\nname = \"fabrikam\"\nauth = { kind = \"pat\", env = \"B\" }\n";
     let config = adolake.path().join("adolake.toml");
     fs::write(&config, fs::read_to_string(&config).unwrap() + other).unwrap();
@@ -187,10 +189,7 @@ async fn an_organization_of_which_the_lake_holds_nothing_is_no_clean_run() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_stops_reading_still_learns_what_was_found() {
-    let simulator = Simulator::start(World::default()).await.unwrap();
-    let adolake = Adolake::with_config(&simulator.config("./lake", "ADO_PAT"))
-        .env("ADO_PAT", simulator.token());
-    assert_eq!(adolake.run(&["--quiet", "sync"]).code, Some(0));
+    let (_simulator, adolake) = synced().await;
     let arguments =
         ["check", "--no-store", "--quiet", "--format", "csv", "--export", "findings.json"];
     let mut child =
