@@ -15,6 +15,7 @@
 
 mod answer;
 mod auth;
+mod body;
 mod call;
 mod clock;
 mod error;
@@ -31,11 +32,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 
-use self::answer::{Failure, classify, continuation, is_blank, is_of_service, read, read_body};
+use self::answer::{Failure, classify, continuation, is_blank, is_of_service, read};
+use self::body::{receive, unpack};
 use self::call::VERSIONS;
 use self::clock::{ServiceClock, date_of};
 use self::gate::Verdict;
@@ -135,7 +139,8 @@ impl Client {
         let mut http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
-            .gzip(true)
+            // Undone once an answer is here, see `body`.
+            .no_gzip()
             .timeout(options.patience.timeout)
             .connect_timeout(Duration::from_secs(10).min(options.patience.timeout))
             .pool_idle_timeout(Duration::from_secs(90))
@@ -320,6 +325,7 @@ impl Client {
         let mut response = request
             .header(AUTHORIZATION, token)
             .header(ACCEPT, "application/json")
+            .header(ACCEPT_ENCODING, "gzip")
             .header("X-TFS-FedAuthRedirect", "Suppress")
             .send()
             .await
@@ -347,11 +353,12 @@ impl Client {
             self.meter.throttled(delay);
         }
 
-        let body = read_body(&mut response, BODY_LIMIT).await.map_err(network)?;
+        let body = receive(&mut response, BODY_LIMIT).await.map_err(network)?;
         drop(permit);
         let body = body.ok_or_else(|| {
             Failure::Final(Error::TooLarge { address: address.to_owned(), limit: BODY_LIMIT })
         })?;
+        let body = unpack(address, &headers, body, BODY_LIMIT).await?;
         let clock = &self.shared.clock;
         let is_blank = call.may_be_blank && is_blank(status, &headers, &body);
         let body = if is_blank { Ok(None) } else { classify(address, status, &headers, body) };

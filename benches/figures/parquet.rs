@@ -9,9 +9,7 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::{
-    EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
-};
+use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder, WriterVersion};
 
 use crate::place::Place;
 use crate::{line, title};
@@ -28,8 +26,9 @@ struct Part {
 /// How files are written.
 struct Choice {
     name: &'static str,
-    properties: WriterProperties,
+    change: fn(WriterPropertiesBuilder) -> WriterPropertiesBuilder,
     is_sorted: bool,
+    compresses_small: bool,
 }
 
 /// What files of a choice come to.
@@ -77,36 +76,27 @@ pub async fn measure(place: &Place, times: usize) -> anyhow::Result<()> {
 }
 
 fn choices() -> Vec<Choice> {
-    let made = |name, change: fn(WriterPropertiesBuilder) -> WriterPropertiesBuilder| Choice {
-        name,
-        properties: change(file_properties()).build(),
-        is_sorted: true,
-    };
-    let zstd = |level| Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default());
-    let mut choices = vec![made("the choice", |own| own)];
-    choices.push(Choice { is_sorted: false, ..made("not sorted", |own| own) });
-    for (name, compression) in [
-        ("zstd 3", zstd(3)),
-        ("zstd 9", zstd(9)),
-        ("snappy", Compression::SNAPPY),
-        ("uncompressed", Compression::UNCOMPRESSED),
-    ] {
-        let properties = file_properties().set_compression(compression).build();
-        choices.push(Choice { name, properties, is_sorted: true });
-    }
-    choices.push(made("no dictionaries", |own| own.set_dictionary_enabled(false)));
-    choices.push(made("page statistics and offsets", |own| {
-        own.set_statistics_enabled(EnabledStatistics::Page).set_offset_index_disabled(false)
-    }));
-    choices
-        .push(made("row groups of 8,192 rows", |own| own.set_max_row_group_row_count(Some(8_192))));
-    choices.push(made("row groups of 1,048,576 rows", |own| {
-        own.set_max_row_group_row_count(Some(1 << 20))
-    }));
-    choices.push(made("data pages of version 2", |own| {
-        own.set_writer_version(WriterVersion::PARQUET_2_0)
-    }));
-    choices
+    let made = |name, change| Choice { name, change, is_sorted: true, compresses_small: false };
+    vec![
+        made("the choice", |own| own),
+        Choice { is_sorted: false, ..made("not sorted", |own| own) },
+        Choice { compresses_small: true, ..made("small columns compressed", |own| own) },
+        made("zstd 3", |own| own.set_compression(zstd(3))),
+        made("zstd 9", |own| own.set_compression(zstd(9))),
+        made("snappy", |own| own.set_compression(Compression::SNAPPY)),
+        made("uncompressed", |own| own.set_compression(Compression::UNCOMPRESSED)),
+        made("no dictionaries", |own| own.set_dictionary_enabled(false)),
+        made("page statistics and offsets", |own| {
+            own.set_statistics_enabled(EnabledStatistics::Page).set_offset_index_disabled(false)
+        }),
+        made("row groups of 8,192 rows", |own| own.set_max_row_group_row_count(Some(8_192))),
+        made("row groups of 1,048,576 rows", |own| own.set_max_row_group_row_count(Some(1 << 20))),
+        made("data pages of version 2", |own| own.set_writer_version(WriterVersion::PARQUET_2_0)),
+    ]
+}
+
+fn zstd(level: i32) -> Compression {
+    Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default())
 }
 
 /// Reads the rows of the lake, partition by partition.
@@ -148,7 +138,8 @@ fn cost(parts: &[Part], choice: &Choice, times: usize) -> anyhow::Result<Cost> {
         for part in parts {
             let rows = if choice.is_sorted { part.rows.clone() } else { disordered(&part.rows)? };
             let begun = Instant::now();
-            let properties = choice.properties.clone();
+            let own = file_properties((!choice.compresses_small).then_some(&rows));
+            let properties = (choice.change)(own).build();
             let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties))?;
             writer.write(&rows)?;
             let bytes = Bytes::from(writer.into_inner()?);

@@ -1,6 +1,6 @@
 //! What an HTTP answer means: data, nothing, try again, signed out, or an error for good.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde::Deserialize;
@@ -154,30 +154,6 @@ pub(super) fn classify(
         }
         _ => Failure::Final(Error::Unexpected { address: address(), status, message }),
     })
-}
-
-/// Reads the body of an answer, a byte more than `limit` is an error.
-pub(super) async fn read_body(
-    response: &mut reqwest::Response,
-    limit: usize,
-) -> Result<Option<Bytes>, reqwest::Error> {
-    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Ok(None);
-    }
-    let Some(first) = response.chunk().await? else { return Ok(Some(Bytes::new())) };
-    if announced == Some(first.len()) {
-        return Ok(Some(first));
-    }
-    let mut body = BytesMut::with_capacity(announced.unwrap_or(first.len() * 2));
-    body.extend_from_slice(&first);
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > limit {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(body.freeze()))
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {

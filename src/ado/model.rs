@@ -27,7 +27,9 @@ pub use self::git::{
     Change, ChangeItem, Changes, Commit, CommitDiffs, CommitRef, DeletedRepository, IdentityRef,
     Project, Push, Ref, RefUpdate, Repository, Signature,
 };
-pub use self::policy::{BuildContext, Configuration, Evaluation, PolicyType, Scope, Settings};
+pub use self::policy::{
+    BuildContext, Configuration, EvaluatedSettings, Evaluation, PolicyType, Scope, Settings,
+};
 pub use self::pull_request::{
     CompletionOptions, ForkRef, Iteration, Label, Property, PullRequest, PullRequestProperties,
     PullRequestQuery, PullRequestStatus, PushRef, Reviewer, StatusContext, Thread,

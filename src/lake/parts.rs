@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use deltalake::kernel::Add;
@@ -11,6 +11,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
 use uuid::Uuid;
 
 use super::error::Error;
@@ -22,6 +23,9 @@ use crate::schema::Table;
 /// A file is closed once it holds about so many bytes.
 const FILE_BYTES: usize = 64 << 20;
 
+/// Values of a column that are not worth compressing, bytes: setting the codec up takes longer than it saves in reading.
+const SMALL_COLUMN: usize = 2 << 10;
+
 /// Rows of a row group: the unit that a scan skips or hands to a core.
 const ROW_GROUP_ROWS: usize = 64 << 10;
 
@@ -29,6 +33,8 @@ const ROW_GROUP_ROWS: usize = 64 << 10;
 pub(crate) struct PartWriter<'a> {
     log: &'a Log,
     partition: Vec<String>,
+    /// How many there will be, if that is known.
+    rows: Option<u64>,
     schema: SchemaRef,
     hasher: KeyHasher,
     open: Option<Open<'a>>,
@@ -44,12 +50,18 @@ struct Open<'a> {
 }
 
 impl<'a> PartWriter<'a> {
-    pub(crate) fn new(log: &'a Log, partition: Vec<String>, now_ms: i64) -> Result<Self, Error> {
+    /// Starts on a partition; `rows` says how many will come, if that is known.
+    pub(crate) fn new(
+        log: &'a Log,
+        partition: Vec<String>,
+        rows: Option<u64>,
+        now_ms: i64,
+    ) -> Result<Self, Error> {
         let table = &log.table;
         let hasher =
             KeyHasher::new(table).map_err(|source| log.file_error("write", "", source.into()))?;
         let (schema, open, done) = (file_schema(table), None, Vec::new());
-        Ok(Self { log, partition, schema, hasher, open, done, now_ms })
+        Ok(Self { log, partition, rows, schema, hasher, open, done, now_ms })
     }
 
     /// Takes in rows of the partition, with all columns of the table; `hashes` are those of their keys, where these are
@@ -77,12 +89,13 @@ impl<'a> PartWriter<'a> {
 
     fn encode(&mut self, batch: &RecordBatch, hashes: Option<&[u64]>) -> Result<(), ParquetError> {
         let table = &self.log.table;
+        let is_all = self.rows == Some(batch.num_rows() as u64);
         let open = match &mut self.open {
             Some(open) => open,
             closed => {
                 let schema = Arc::clone(&self.schema);
-                let writer =
-                    ArrowWriter::try_new(Vec::new(), schema, Some(file_properties().build()))?;
+                let properties = file_properties(is_all.then_some(batch)).build();
+                let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties))?;
                 closed.insert(Open { writer, stats: Stats::new(table), keys: FileKeys::default() })
             }
         };
@@ -136,13 +149,36 @@ fn file_schema(table: &Table) -> SchemaRef {
     Arc::new(Schema::new(own.map(|(_, field)| Arc::clone(field)).collect::<Vec<_>>()))
 }
 
-/// Settings of data files. `cargo bench --bench figures -- parquet` prints what they cost and bring beside others.
-pub fn file_properties() -> WriterPropertiesBuilder {
-    WriterProperties::builder()
+/// Settings of data files; small columns of `all` that a file is to hold, where that is known, are not compressed.
+///
+/// `cargo bench --bench figures -- parquet` prints what they cost and bring beside others.
+pub fn file_properties(all: Option<&RecordBatch>) -> WriterPropertiesBuilder {
+    let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         // A scan skips row groups; an index of pages would make footers larger than most files, and every look slower.
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
-        .set_created_by(concat!("adolake ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_created_by(concat!("adolake ", env!("CARGO_PKG_VERSION")).to_owned());
+    let Some(all) = all else { return properties };
+    let columns = all.schema_ref().fields().iter().zip(all.columns());
+    columns.filter(|(_, array)| value_bytes(array) < SMALL_COLUMN).fold(
+        properties,
+        |properties, (field, _)| {
+            let path = ColumnPath::from(field.name().as_str());
+            properties.set_column_compression(path, Compression::UNCOMPRESSED)
+        },
+    )
+}
+
+/// Returns how many bytes the values of an array take that are not null.
+fn value_bytes(array: &ArrayRef) -> usize {
+    let count = array.len() - array.null_count();
+    match array.as_string_opt::<i32>() {
+        Some(texts) => match texts.value_offsets() {
+            [first, .., last] => usize::try_from(last - first).unwrap_or_default(),
+            _ => 0,
+        },
+        None => count * array.data_type().primitive_width().unwrap_or_default(),
+    }
 }

@@ -63,6 +63,19 @@ struct PartPlan {
     rewrites: Vec<(Arc<DataFile>, BTreeMap<usize, Fate>)>,
 }
 
+impl PartPlan {
+    /// Returns how many rows will be written, if that is known.
+    fn rows(&self) -> Option<u64> {
+        // Rows that are gone are written with a tombstone.
+        let stay = |(file, fates): &(Arc<DataFile>, BTreeMap<usize, Fate>)| {
+            let replaced = fates.values().filter(|fate| matches!(fate, Fate::Replaced)).count();
+            Some(file.rows?.saturating_sub(replaced as u64))
+        };
+        let stay: Option<u64> = self.rewrites.iter().map(stay).sum();
+        Some(stay? + (self.inserts.len() + self.updates.len()) as u64)
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Fate {
     Replaced,
@@ -240,7 +253,8 @@ impl Job {
         now_ms: i64,
     ) -> Result<(Vec<Add>, Written), Error> {
         let table = &self.log.table;
-        let mut writer = PartWriter::new(&self.log, partition, now_ms)?;
+        let expected = plan.rows();
+        let mut writer = PartWriter::new(&self.log, partition, expected, now_ms)?;
         let mut rows = plan.updates;
         let updated = rows.len();
         for (file, fates) in &plan.rewrites {

@@ -136,8 +136,7 @@ impl Door {
             address: address.to_owned(),
             source: source.without_url(),
         };
-        let body =
-            crate::ado::answer::read_body(&mut answer, BODY_LIMIT).await.map_err(unreachable)?;
+        let body = crate::ado::body::receive(&mut answer, BODY_LIMIT).await.map_err(unreachable)?;
         let body = body.ok_or_else(|| not_understood("it is too large"))?;
         if status.is_success() {
             // The text of the parser's error may quote a value.

@@ -6,11 +6,14 @@ use serde::Deserialize;
 use super::tolerant::{flag, guid, guids, instant, int};
 use crate::ado::page::{Listed, key_of};
 
-/// A revision of a policy configuration.
+/// A revision of a policy configuration; of its settings at least `S` is read.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "fields are those of the API")]
-pub struct Configuration {
+pub struct Configuration<S = serde_json::Value>
+where
+    S: Default,
+{
     #[serde(deserialize_with = "int")]
     pub id: Option<i64>,
     #[serde(deserialize_with = "int")]
@@ -25,8 +28,8 @@ pub struct Configuration {
     pub is_deleted: Option<bool>,
     #[serde(deserialize_with = "instant")]
     pub created_date: Option<DateTime<Utc>>,
-    /// As answered; [`Configuration::known_settings`] reads them.
-    pub settings: Option<serde_json::Value>,
+    /// Where as answered, [`Configuration::known_settings`] reads them.
+    pub settings: Option<S>,
 }
 
 impl Configuration {
@@ -113,7 +116,7 @@ pub struct Evaluation {
     pub started_date: Option<DateTime<Utc>>,
     #[serde(deserialize_with = "instant")]
     pub completed_date: Option<DateTime<Utc>>,
-    pub configuration: Option<Configuration>,
+    pub configuration: Option<Configuration<EvaluatedSettings>>,
     pub context: Option<BuildContext>,
 }
 
@@ -121,6 +124,17 @@ impl Listed for Evaluation {
     fn key(&self) -> Option<u64> {
         self.evaluation_id.as_ref().map(key_of)
     }
+}
+
+/// The settings that say what a policy wants to see in a pull request: those that matter in an evaluation.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "fields are those of the API")]
+pub struct EvaluatedSettings {
+    #[serde(deserialize_with = "int")]
+    pub build_definition_id: Option<i64>,
+    pub status_name: Option<String>,
+    pub status_genre: Option<String>,
 }
 
 /// What an evaluation of a build policy says about the build.

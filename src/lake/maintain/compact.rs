@@ -157,14 +157,14 @@ async fn join(
     let order = table.key_names().into_iter().map(|column| col(column).sort(true, true)).collect();
     let rows = session.ctx.table(table.name.as_str()).await.and_then(|rows| rows.sort(order));
     let mut batches = rows.map_err(failed)?.execute_stream().await.map_err(failed)?;
-    let mut writer = PartWriter::new(log, group.files[0].partition.clone(), now_ms)?;
+    let expected: Option<u64> = group.files.iter().map(|file| file.rows).sum();
+    let mut writer = PartWriter::new(log, group.files[0].partition.clone(), expected, now_ms)?;
     let mut count = 0;
     while let Some(batch) = batches.try_next().await.map_err(failed)? {
         count += batch.num_rows() as u64;
         writer.write(&conform(log, &batch).map_err(failed)?, None).await?;
     }
     let mut adds = writer.finish().await?;
-    let expected: Option<u64> = group.files.iter().map(|file| file.rows).sum();
     if expected.is_some_and(|expected| expected != count) {
         return Err(log.changed(format!(
             "{} files of it hold {count} rows, and the log says {}",
