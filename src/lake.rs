@@ -9,6 +9,7 @@
 //! Tables are created by their first write. Readers see one version of each table for as long as they like; writers
 //! commit by a put of a file that must not exist yet, and start over when they come second.
 
+mod aws;
 mod cells;
 mod change;
 mod error;

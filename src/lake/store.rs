@@ -14,6 +14,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreScheme};
 use url::Url;
 
+use super::aws;
 use super::error::Error;
 use super::kept::KeptFiles;
 use super::local::SortedFiles;
@@ -71,6 +72,7 @@ impl Store {
                 for (key, value) in options {
                     builder = builder.with_config(option::<AmazonS3ConfigKey>(key, &wrong)?, value);
                 }
+                let builder = aws::with_profile(builder);
                 Arc::new(builder.build().map_err(|problem| wrong(problem.to_string()))?)
             }
             ObjectStoreScheme::MicrosoftAzure => {

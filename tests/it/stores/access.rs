@@ -96,6 +96,46 @@ async fn azurite_takes_the_tokens_of_a_federated_workload() {
     goes(&store, workload, "a federated workload").await;
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_of_the_aws_cli_opens_the_lake() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    const CLI: &str = r#"#!/bin/sh
+test "$AWS_PROFILE" = audit || { echo "The config profile ($AWS_PROFILE) could not be found" >&2; exit 255; }
+case "$*" in
+"configure get region") echo us-east-1 ;;
+"configure export-credentials --format process")
+    echo '{"Version": 1, "AccessKeyId": "AKIAPROFILE", "SecretAccessKey": "hidden", "SessionToken": "t"}' ;;
+*) exit 252 ;;
+esac
+"#;
+    let Some(store) = Store::find(Kind::Moto) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("aws");
+    std::fs::write(&program, CLI).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let (expected, _) = calm(&simulator).await;
+    let mut options = store.options();
+    options.retain(|key, _| ["aws_endpoint", "aws_allow_http"].contains(&key.as_str()));
+    let url = store.url();
+    let place = Place::on(&simulator, &url, options);
+    let sync = async |profile: &str, path: &std::path::Path| {
+        let mut command = place.sync(&simulator);
+        command.env("AWS_PROFILE", profile).env("PATH", path).output().await.unwrap()
+    };
+    let text = told(&sync("other", folder.path()).await);
+    assert!(text.contains("The config profile (other) could not be found"), "{text}");
+    let output = sync("audit", std::path::Path::new("/nowhere")).await;
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert!(told(&output).contains("`aws`, version 2"), "{}", told(&output));
+    assert_clean(&sync("audit", folder.path()).await);
+
+    let keyed = Place::on(&simulator, &url, store.options());
+    assert_same(&expected, &keyed.content().await, "a profile");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_may_only_read_can_ask_but_not_sync() {
     let Some(store) = Store::find(Kind::Azurite) else { return };
