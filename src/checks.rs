@@ -51,7 +51,7 @@ pub use self::materialize::materialize;
 pub use self::params::{Parameters, Period};
 pub use self::query::Query;
 pub use self::run::{CheckRun, Request, run};
-pub use self::settings::{Repository, repositories, resolve};
+pub use self::settings::{Repository, evidence_hash, repositories, resolve};
 pub use self::stored::{Recomputed, StoredRun, recompute, stored_run};
 pub use self::views::{
     SETTINGS_TABLES, SettingsRows, prepare, register, register_in_force, register_views,

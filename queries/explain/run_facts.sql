@@ -127,7 +127,7 @@ foreign_runs as (
         verdicts.check_id, others.run_id, others.url, others.finished_at, others.queued_at, others.result,
         concat('run ', cast(others.run_id as varchar), ' of ', coalesce(others.pipeline_name, cast(others.pipeline_id as varchar))) as name,
         case
-            when others.repository_type <> 'TfsGit' then 'builds a repository outside of Azure Repos'
+            when lower(others.repository_type) <> 'tfsgit' then 'builds a repository outside of Azure Repos'
             when others.source_version = merged.merge_commit then concat('ran on ', merged.branch, ' after the merge, not on the pull request')
             when others.source_version = merged.source_commit then 'finished only after the merge, and is not of the pull request'
             else concat('ran on the source branch at commit ', substr(others.source_version, 1, 8), ', not at the final one')
@@ -137,7 +137,7 @@ foreign_runs as (
         on others.organization = merged.organization
         and others.project_id = merged.project_id
         and (
-            (others.repository_type <> 'TfsGit' and others.source_branch = concat('refs/pull/', cast(merged.pull_request_id as varchar), '/merge'))
+            (lower(others.repository_type) <> 'tfsgit' and others.source_branch = concat('refs/pull/', cast(merged.pull_request_id as varchar), '/merge'))
             or (
                 others.pull_request_id is null
                 and others.repository_id = coalesce(merged.fork_repository_id, merged.repository_id)

@@ -11,7 +11,7 @@ run_names as (
         organization, project_id, pipeline_id,
         coalesce(pipeline_name, '') as run_name, coalesce(pipeline_folder, '') as run_folder
     from pipeline_runs
-    where repository_type = 'TfsGit'
+    where lower(repository_type) = 'tfsgit'
     group by organization, project_id, pipeline_id, coalesce(pipeline_name, ''), coalesce(pipeline_folder, '')
 )
 select

@@ -8,7 +8,7 @@
 -- at or before the merge. approved_at: only a later finish is known, but an evaluation of the run was approved before the merge.
 with
 -- inputs
-runs as (select * from pipeline_runs where repository_type = 'TfsGit'),
+runs as (select * from pipeline_runs where lower(repository_type) = 'tfsgit'),
 -- one row per run whose evaluation tells more than the run itself
 evaluated_runs as (
     select

@@ -141,7 +141,11 @@ pub fn resolve(
     Ok(rows)
 }
 
-fn evidence_hash(exception: &Exception) -> Result<Option<String>, Error> {
+/// Returns the SHA-256 of an exception's evidence, hexadecimal; none where there is none, or it is an address.
+///
+/// # Errors
+/// Fails when its file cannot be read.
+pub fn evidence_hash(exception: &Exception) -> Result<Option<String>, Error> {
     let Some(path) = &exception.evidence_file else {
         return Ok(exception.evidence_sha256.clone());
     };

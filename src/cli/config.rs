@@ -6,7 +6,7 @@ use clap::Subcommand;
 use super::Context;
 use super::exit::Exit;
 use super::output::{Exports, write_file};
-use crate::config;
+use crate::{checks, config};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -60,6 +60,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         }
         Action::Check => {
             let config = context.config()?;
+            for exception in &config.settings.exceptions {
+                checks::evidence_hash(exception)?;
+            }
             warn_of_missing_secrets(&config, context);
             match &config.file {
                 Some(file) => context.output.say(&format!("`{}` has no problems", file.display())),

@@ -30,7 +30,7 @@ pub(super) struct Judged {
 type Names = HashMap<i64, (String, String)>;
 
 /// Says of runs that they are finished and their timeline is missing.
-const MISSING: &str = "organization = $organization and repository_type = 'TfsGit' and finished_at is not null \
+const MISSING: &str = "organization = $organization and lower(repository_type) = 'tfsgit' and finished_at is not null \
                        and (coalesce(jobs_read_at, jobs_gone_at) is null or jobs_read_at < finished_at)";
 
 /// Most pull requests that one question to the lake names.

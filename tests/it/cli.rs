@@ -96,6 +96,18 @@ fn bad_globs_are_told() {
 }
 
 #[test]
+fn a_missing_evidence_file_is_told() {
+    let adolake = Adolake::with_config(
+        "[[exception]]\nmatch = \"contoso/payments/api!7\"\nreason = \"incident 812\"\napproved-by = \"cto\"\nevidence = \"scan.pdf\"\nexpires = 2026-12-31\n",
+    );
+    let output = adolake.run(&["config", "check"]);
+    let told = output.told();
+    assert!(told.starts_with("exit 2"), "{told}");
+    assert!(told.contains("scan.pdf` of exception `contoso/payments/api!7`"), "{told}");
+    assert!(told.contains("hint: correct `evidence` of the exception"), "{told}");
+}
+
+#[test]
 fn a_missing_token_is_worth_a_warning() {
     let config =
         "[[organization]]\nname = \"contoso\"\nauth = { kind = \"pat\", env = \"ADO_PAT\" }\n";
