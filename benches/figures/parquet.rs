@@ -10,6 +10,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterPropertiesBuilder, WriterVersion};
+use parquet::schema::types::ColumnPath;
 
 use crate::place::Place;
 use crate::{line, title};
@@ -28,7 +29,10 @@ struct Choice {
     name: &'static str,
     change: fn(WriterPropertiesBuilder) -> WriterPropertiesBuilder,
     is_sorted: bool,
-    compresses_small: bool,
+    /// Whether small columns are left as they are.
+    spares_small: bool,
+    /// Whether all columns get a dictionary, or none does.
+    dictionaries: Option<bool>,
 }
 
 /// What files of a choice come to.
@@ -76,16 +80,23 @@ pub async fn measure(place: &Place, times: usize) -> anyhow::Result<()> {
 }
 
 fn choices() -> Vec<Choice> {
-    let made = |name, change| Choice { name, change, is_sorted: true, compresses_small: false };
+    let made = |name, change| Choice {
+        name,
+        change,
+        is_sorted: true,
+        spares_small: true,
+        dictionaries: None,
+    };
     vec![
         made("the choice", |own| own),
         Choice { is_sorted: false, ..made("not sorted", |own| own) },
-        Choice { compresses_small: true, ..made("small columns compressed", |own| own) },
+        Choice { spares_small: false, ..made("small columns compressed", |own| own) },
         made("zstd 3", |own| own.set_compression(zstd(3))),
         made("zstd 9", |own| own.set_compression(zstd(9))),
         made("snappy", |own| own.set_compression(Compression::SNAPPY)),
         made("uncompressed", |own| own.set_compression(Compression::UNCOMPRESSED)),
-        made("no dictionaries", |own| own.set_dictionary_enabled(false)),
+        Choice { dictionaries: Some(false), ..made("no dictionaries", |own| own) },
+        Choice { dictionaries: Some(true), ..made("dictionaries of all columns", |own| own) },
         made("page statistics and offsets", |own| {
             own.set_statistics_enabled(EnabledStatistics::Page).set_offset_index_disabled(false)
         }),
@@ -138,7 +149,13 @@ fn cost(parts: &[Part], choice: &Choice, times: usize) -> anyhow::Result<Cost> {
         for part in parts {
             let rows = if choice.is_sorted { part.rows.clone() } else { disordered(&part.rows)? };
             let begun = Instant::now();
-            let own = file_properties((!choice.compresses_small).then_some(&rows));
+            let mut own = file_properties(&rows, choice.spares_small);
+            for field in rows.schema_ref().fields().iter() {
+                if let Some(has_dictionary) = choice.dictionaries {
+                    let path = ColumnPath::from(field.name().as_str());
+                    own = own.set_column_dictionary_enabled(path, has_dictionary);
+                }
+            }
             let properties = (choice.change)(own).build();
             let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties))?;
             writer.write(&rows)?;

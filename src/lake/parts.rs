@@ -1,9 +1,11 @@
 //! Rows → Parquet files of one partition.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use deltalake::kernel::Add;
 use object_store::ObjectStoreExt;
@@ -25,6 +27,9 @@ const FILE_BYTES: usize = 64 << 20;
 
 /// Values of a column that are not worth compressing, bytes: setting the codec up takes longer than it saves in reading.
 const SMALL_COLUMN: usize = 2 << 10;
+
+/// Values of a column that are looked at to find out whether they repeat.
+const SAMPLE: usize = 128;
 
 /// Rows of a row group: the unit that a scan skips or hands to a core.
 const ROW_GROUP_ROWS: usize = 64 << 10;
@@ -94,7 +99,7 @@ impl<'a> PartWriter<'a> {
             Some(open) => open,
             closed => {
                 let schema = Arc::clone(&self.schema);
-                let properties = file_properties(is_all.then_some(batch)).build();
+                let properties = file_properties(batch, is_all).build();
                 let writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties))?;
                 closed.insert(Open { writer, stats: Stats::new(table), keys: FileKeys::default() })
             }
@@ -149,36 +154,94 @@ fn file_schema(table: &Table) -> SchemaRef {
     Arc::new(Schema::new(own.map(|(_, field)| Arc::clone(field)).collect::<Vec<_>>()))
 }
 
-/// Settings of data files; small columns of `all` that a file is to hold, where that is known, are not compressed.
+/// Settings of data files, by the first rows of one; `is_all` says that it will hold no others.
 ///
 /// `cargo bench --bench figures -- parquet` prints what they cost and bring beside others.
-pub fn file_properties(all: Option<&RecordBatch>) -> WriterPropertiesBuilder {
-    let properties = WriterProperties::builder()
+pub fn file_properties(rows: &RecordBatch, is_all: bool) -> WriterPropertiesBuilder {
+    let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         // A scan skips row groups; an index of pages would make footers larger than most files, and every look slower.
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         .set_created_by(concat!("adolake ", env!("CARGO_PKG_VERSION")).to_owned());
-    let Some(all) = all else { return properties };
-    let columns = all.schema_ref().fields().iter().zip(all.columns());
-    columns.filter(|(_, array)| value_bytes(array) < SMALL_COLUMN).fold(
-        properties,
-        |properties, (field, _)| {
-            let path = ColumnPath::from(field.name().as_str());
-            properties.set_column_compression(path, Compression::UNCOMPRESSED)
-        },
-    )
+    for (field, array) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+        let path = || ColumnPath::from(field.name().as_str());
+        if is_all && value_bytes(array) < SMALL_COLUMN {
+            properties = properties.set_column_compression(path(), Compression::UNCOMPRESSED);
+        }
+        if seems_unique(array) {
+            // A dictionary would hold every value, and the column the positions beside them.
+            properties = properties.set_column_dictionary_enabled(path(), false);
+        }
+    }
+    properties
 }
 
 /// Returns how many bytes the values of an array take that are not null.
 fn value_bytes(array: &ArrayRef) -> usize {
-    let count = array.len() - array.null_count();
     match array.as_string_opt::<i32>() {
         Some(texts) => match texts.value_offsets() {
             [first, .., last] => usize::try_from(last - first).unwrap_or_default(),
             _ => 0,
         },
-        None => count * array.data_type().primitive_width().unwrap_or_default(),
+        None => {
+            let count = array.len() - array.null_count();
+            count * array.data_type().primitive_width().unwrap_or_default()
+        }
+    }
+}
+
+/// Tells whether no two of some texts or instants of an array are alike.
+fn seems_unique(array: &ArrayRef) -> bool {
+    fn differ<T: Hash + Eq>(values: impl Iterator<Item = Option<T>>) -> bool {
+        let mut seen = HashSet::with_capacity(SAMPLE);
+        values.flatten().all(|value| seen.insert(value)) && seen.len() > 1
+    }
+    let step = array.len().div_ceil(SAMPLE).max(1);
+    if let Some(texts) = array.as_string_opt::<i32>() {
+        differ(texts.iter().step_by(step))
+    } else if let Some(instants) = array.as_primitive_opt::<TimestampMicrosecondType>() {
+        differ(instants.iter().step_by(step))
+    } else {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{StringArray, TimestampMicrosecondArray};
+
+    use super::*;
+
+    #[test]
+    fn settings_follow_the_values_of_a_column() {
+        let texts = |text: fn(usize) -> String| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values((0..10_000).map(text)))
+        };
+        let instants = TimestampMicrosecondArray::from_iter((0..10_000).map(|n| Some(n * 7)));
+        let rows = RecordBatch::try_from_iter([
+            ("title", texts(|n| format!("title {n}"))),
+            ("author", texts(|n| format!("author {}", n * n % 1000))),
+            ("state", texts(|_| String::new())),
+            ("closed_at", Arc::new(instants) as ArrayRef),
+        ]);
+        let rows = rows.unwrap();
+        let told = |rows: &RecordBatch, is_all| {
+            let properties = file_properties(rows, is_all).build();
+            let columns = rows.schema_ref().fields().iter().map(|field| {
+                let path = ColumnPath::from(field.name().as_str());
+                let is_packed = properties.compression(&path) != Compression::UNCOMPRESSED;
+                (is_packed, properties.dictionary_enabled(&path))
+            });
+            columns.collect::<Vec<_>>()
+        };
+        let (packed, plain) = (true, false);
+        assert_eq!(
+            told(&rows, true),
+            [(packed, false), (packed, true), (plain, true), (packed, false)]
+        );
+        assert!(told(&rows, false).iter().all(|(is_packed, _)| *is_packed));
+        assert!(told(&rows.slice(0, 20), true).iter().all(|(is_packed, _)| !is_packed));
     }
 }
