@@ -39,7 +39,7 @@
 //! 4   extract              checks
 //! 3   ado    simulator     lake
 //! 2          config   schema
-//! 1      window   event   hint   glob
+//! 1      window   event   hint   glob   task
 //! ```
 //!
 //! # Adding to it
@@ -74,4 +74,5 @@ pub mod report;
 pub mod schema;
 pub mod simulator;
 pub mod sync;
+mod task;
 pub mod window;

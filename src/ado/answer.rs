@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::Semaphore;
 
 use super::error::Error;
+use crate::task::outcome;
 
 /// Longest message of the service that is passed on, characters.
 const MESSAGE: usize = 400;
@@ -244,10 +245,7 @@ pub(super) async fn read<T: DeserializeOwned + Send + 'static>(
         drop(permit);
         read
     });
-    match read.await {
-        Ok(read) => read,
-        Err(broken) => std::panic::resume_unwind(broken.into_panic()),
-    }
+    outcome(read.await)
 }
 
 /// Reads JSON; on failure says whether the text ended too early.

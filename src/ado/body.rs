@@ -5,9 +5,11 @@ use std::io::Read;
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::MultiGzDecoder;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+use tokio::task::spawn_blocking;
 
 use super::answer::Failure;
 use super::error::Error;
+use crate::task::outcome;
 
 /// Packed bytes from which on unpacking would keep other answers waiting.
 const LONG: usize = 64 << 10;
@@ -67,10 +69,7 @@ pub(super) async fn unpack(
     let unpacked = if body.len() < LONG {
         inflate(&body, limit)
     } else {
-        match tokio::task::spawn_blocking(move || inflate(&body, limit)).await {
-            Ok(unpacked) => unpacked,
-            Err(broken) => std::panic::resume_unwind(broken.into_panic()),
-        }
+        outcome(spawn_blocking(move || inflate(&body, limit)).await)
     };
     match unpacked {
         Ok(body) if body.len() > limit => {

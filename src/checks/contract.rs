@@ -1,7 +1,6 @@
 //! The contract of checks: which columns a check returns, and what each row must keep.
 
 use std::collections::HashSet;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
@@ -14,6 +13,7 @@ use tokio::task::spawn_blocking;
 use super::error::Error;
 use super::finding::{COLUMNS, Finding, Findings, PULL_REQUEST_ID, Status};
 use super::query::Query;
+use crate::task::outcome;
 
 /// Demands the columns of the contract in order, before anything is planned further.
 pub(crate) fn check_names(check: &Query, schema: &Schema) -> Result<(), Error> {
@@ -82,7 +82,7 @@ pub(crate) async fn check_rows(
         .collect();
     let mut batches = Vec::with_capacity(checked.len());
     for batch in checked {
-        let batch = batch.await.unwrap_or_else(|died| resume_unwind(died.into_panic()));
+        let batch = outcome(batch.await);
         batches.push(batch.map_err(|(column, problem)| breach(check, column, problem))?);
     }
     let findings = Findings::new(check.id(), batches);

@@ -1,7 +1,6 @@
 //! Answers checks: those that are sliced for some repositories at a time, all others for all of them at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::resume_unwind;
 
 use datafusion::prelude::SessionContext;
 use futures::{StreamExt, TryStreamExt};
@@ -16,6 +15,7 @@ use super::params::Parameters;
 use super::query::Query;
 use super::slices::{Slice, Whole, slices};
 use super::views::register_views;
+use crate::task::outcome;
 
 /// Completed pull requests that are judged together: each further slice costs a plan and a scan of its own, and this many
 /// take about two thirds of what a session may take.
@@ -87,7 +87,7 @@ async fn evaluate_all(
             let evaluated =
                 async move { evaluate_slice(&context, &check, &parameters, slice.as_ref()).await };
             let task = AbortOnDropHandle::new(tokio::spawn(evaluated));
-            task.await.unwrap_or_else(|died| resume_unwind(died.into_panic()))
+            outcome(task.await)
         }
     });
     let mut evaluated = futures::stream::iter(evaluated).buffered(AT_ONCE);

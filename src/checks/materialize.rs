@@ -7,7 +7,6 @@
 //! judged (`slices: none`) is kept too.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -22,6 +21,7 @@ use super::error::Error;
 use super::held::hold;
 use super::parts::plan_with_parts;
 use super::query::Query;
+use crate::task::outcome;
 
 /// Views that are answered at the same time.
 const AT_ONCE: usize = 2;
@@ -137,7 +137,7 @@ async fn answer(context: &SessionContext, mut views: Vec<Wanted>) -> Result<(), 
         match running.join_next().await {
             None => return Ok(()),
             Some(done) => {
-                let done = done.unwrap_or_else(|died| resume_unwind(died.into_panic()));
+                let done = outcome(done);
                 open.remove(&done?);
             }
         }

@@ -39,6 +39,7 @@ use super::reader::FileReader;
 use super::reconcile::{Stamp, replacement};
 use super::stored::{Found, Search};
 use crate::schema::{Cell, Row, Table, WriteMode, from_batch, to_batch};
+use crate::task::outcome;
 
 /// How often a write is tried while others keep winning the race.
 pub(super) const MAX_ATTEMPTS: u32 = 100;
@@ -155,10 +156,7 @@ impl Job {
             parts.push(async move {
                 // A task each: encoding takes one core per file.
                 let part = async move { job.write_partition(partition, plan, now_ms).await };
-                match AbortOnDropHandle::new(tokio::spawn(part)).await {
-                    Ok(part) => part,
-                    Err(broken) => std::panic::resume_unwind(broken.into_panic()),
-                }
+                outcome(AbortOnDropHandle::new(tokio::spawn(part)).await)
             });
         }
         let parts: Vec<(Vec<Add>, Written)> =

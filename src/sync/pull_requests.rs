@@ -1,18 +1,23 @@
 //! Pull requests: all active ones, and the closed ones window by window.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod known;
+mod windows;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Days, Months, TimeDelta, Utc};
+use chrono::{DateTime, Months, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::{OnceCell, Semaphore, mpsc};
 
+use self::known::Known;
+pub(super) use self::windows::planned;
+use self::windows::{asked, everything, reach};
 use super::Run;
 use super::batch::{self, Close, Message, Unit};
 use super::counts::{self, Counted};
 use super::error::Error;
-use super::judge::Read;
 use super::listed::{Hashes, Listed};
 use super::pace::{Pace, Reader};
 use super::run::Project;
@@ -20,7 +25,6 @@ use super::scope::{Outcome, Scope};
 use super::settled::Question;
 use super::{details, strays};
 use crate::extract::Resource;
-use crate::extract::pull_request_details::Parts;
 use crate::extract::pull_requests::{self, CLOSED, Landed, Parent, PullRequestPage};
 use crate::lake::Complete;
 use crate::schema::Row;
@@ -36,24 +40,8 @@ const GOOD_WINDOW: usize = 3_000;
 const THIN_WINDOW: usize = 100;
 /// Months that a window with more may have, so that projects side by side read the same months.
 const LONGEST_MONTHS: usize = 6;
-/// Days by which the newest window may reach further back than it must, to spare a window of its own.
-const STRETCHED_DAYS: u64 = 62;
-/// How far a window asks beyond its lower end: whether the service counts the bounds in is not documented, and it
-/// compares with fewer digits than it answers.
-const OVERLAP_S: i64 = 1;
 /// Pages after which trying the rest of the past at once is given up.
 const TRIED_PAGES: usize = 4;
-
-/// What the lake has of pull requests that lists of this sync may name.
-pub(super) struct Known {
-    /// Number, with project and repository.
-    pub(super) active: HashMap<i64, (String, String)>,
-    /// The vote that was listed while the pull request was active, and the first answer that listed it, by number and
-    /// reviewer.
-    votes: HashMap<(i64, String), (i64, DateTime<Utc>)>,
-    /// Which details of closed ones were read, by number, of those that windows of this sync may list.
-    read: HashMap<i64, Read>,
-}
 
 /// What the readers of all projects share.
 pub(super) struct Shared<'a> {
@@ -129,36 +117,6 @@ pub(super) async fn read(run: &Arc<Run>) -> Result<Vec<Listed>, Error> {
     Ok(lists)
 }
 
-async fn known(run: &Run, counts: &HashMap<Landed, Counted>) -> Result<Known, Error> {
-    let sql = "select pull_request_id, project_id, repository_id from pull_requests \
-         where organization = $organization and status = 'active' and closed_at is null";
-    let mut active = HashMap::new();
-    run.each("pull_requests", sql, "which pull requests were active", |row| {
-        let text = |column| row.text(column).unwrap_or_default().to_owned();
-        let owner = (text("project_id"), text("repository_id"));
-        active.extend(row.int("pull_request_id").map(|number| (number, owner)));
-    })
-    .await?;
-    let mut votes = HashMap::new();
-    // Only pull requests that were active can be met again with the same votes; the oldest of them is rarely old.
-    if let Some(oldest) = active.keys().min() {
-        let sql = format!(
-            "select pull_request_id, reviewer_id, vote_while_open, vote_while_open_at from pull_request_reviewers \
-             where organization = $organization and pull_request_id >= {oldest} and vote_while_open is not null"
-        );
-        run.each("pull_request_reviewers", &sql, "which votes were listed", |row| {
-            let vote = row.int("vote_while_open").zip(row.time("vote_while_open_at"));
-            let voter = row.text("reviewer_id").unwrap_or_default().to_owned();
-            let number = row.int("pull_request_id").filter(|number| active.contains_key(number));
-            votes.extend(number.zip(vote).map(|(number, vote)| ((number, voter), vote)));
-        })
-        .await?;
-    }
-    let windows = run.projects.iter().flat_map(|project| planned(run, project, counts));
-    let oldest = windows.map(|(window, _)| asked(window).from).min().unwrap_or(run.upper);
-    Ok(Known { active, votes, read: details::known(run, oldest).await? })
-}
-
 /// Reads the pull requests of one project; returns what its newest list named, if it was read.
 async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<Option<Listed>, Error> {
     let run = shared.run;
@@ -193,51 +151,6 @@ async fn of_project(shared: &Shared<'_>, project: &Project) -> Result<Option<Lis
         strays::read(shared, project, &list).await?;
     }
     Ok(Some(list))
-}
-
-/// Returns the windows that would be read, the newest first, each with the least number of requests: every list of one
-/// status ends with an empty page.
-pub(super) fn planned(
-    run: &Run,
-    project: &Project,
-    counts: &HashMap<Landed, Counted>,
-) -> Vec<(Window, u64)> {
-    if !run.source.client().selects_by_time() {
-        return vec![(everything(run), 6)];
-    }
-    let mut gaps = run.gaps(Resource::PullRequests, &project.id);
-    let Some(newest) = gaps.pop() else { return Vec::new() };
-    let due = counts::due(run, &project.id, counts);
-    let from = reach(run, newest, &due);
-    if newest.from < from {
-        gaps.push(Window::new(month_start(newest.from), from));
-    }
-    let mut windows = vec![(Window::new(from, run.upper), 6)];
-    windows.extend(gaps.into_iter().rev().map(|gap| (gap, 4)));
-    let months = due.into_iter().filter(|month| *month < from);
-    windows.extend(months.map(|month| (Window::new(month, next_month(month)), 4)));
-    windows
-}
-
-/// The one window of servers that answer all pull requests whatever times are asked for: reading a part would cost as
-/// much, and count what other windows count.
-fn everything(run: &Run) -> Window {
-    Window::new(DateTime::UNIX_EPOCH, run.upper)
-}
-
-/// Returns where the newest window begins.
-fn reach(run: &Run, newest: Window, due: &BTreeSet<DateTime<Utc>>) -> DateTime<Utc> {
-    let recheck = run.upper.checked_sub_signed(run.recheck()).unwrap_or(DateTime::UNIX_EPOCH);
-    let mut from = month_start(recheck);
-    let earliest = from.checked_sub_days(Days::new(STRETCHED_DAYS)).unwrap_or(from);
-    if newest.from >= earliest {
-        from = from.min(month_start(newest.from));
-    }
-    // A month that is to be counted for the last time costs least as a part of it.
-    while let Some(before) = from.checked_sub_months(Months::new(1)).filter(|m| due.contains(m)) {
-        from = before;
-    }
-    from.max(DateTime::UNIX_EPOCH)
 }
 
 /// Reads gaps of the past, newest first, in windows whose length follows how many pull requests they hold.
@@ -282,7 +195,7 @@ async fn past(
 impl Shared<'_> {
     /// Returns what the lake has of pull requests that were active.
     pub(super) async fn known(&self) -> Result<&Known, Error> {
-        self.known.get_or_try_init(|| known(self.run, &self.counts)).await
+        self.known.get_or_try_init(|| Known::of(self.run, &self.counts)).await
     }
 
     /// Returns whether a pull request meets its details for the first time in this sync.
@@ -334,12 +247,6 @@ impl Shared<'_> {
         self.reaches(window.from);
         Scope::new(Resource::PullRequests, &project.id, &project.name, window)
     }
-}
-
-/// Returns the window that is asked for, which overlaps the one before.
-fn asked(window: Window) -> Window {
-    let from = window.from.checked_sub_signed(TimeDelta::seconds(OVERLAP_S));
-    Window::new(from.unwrap_or(window.from).max(DateTime::UNIX_EPOCH), window.to)
 }
 
 /// Reads one window, with the active pull requests where it is the newest, which has a list; returns how many rows it had,
@@ -413,38 +320,6 @@ async fn take_pages(
         count += 1;
         if count >= most {
             return Ok(None);
-        }
-    }
-}
-
-impl Known {
-    /// Returns the parts of a pull request's details that are to be read.
-    fn parts(&self, run: &Run, row: &Row) -> Option<Parts> {
-        let read = row.int("pull_request_id").and_then(|number| self.read.get(&number));
-        run.wants(Resource::PullRequestDetails).then(|| run.judge.parts(row, read)).flatten()
-    }
-
-    /// Adds to the rows what only the lake knows: since when a vote has been listed, and when a pull request that is
-    /// closed by now was last listed as active. Neither changes from sync to sync while nothing happens.
-    fn complete(&self, run: &Run, page: &mut PullRequestPage) {
-        for row in &mut page.reviewers {
-            let Some(vote) = row.int("vote_while_open") else { continue };
-            let number = row.int("pull_request_id").unwrap_or(0);
-            let key = (number, row.text("reviewer_id").unwrap_or_default().to_owned());
-            if let Some((_, at)) = self.votes.get(&key).filter(|(known, _)| *known == vote) {
-                row.set("vote_while_open_at", *at);
-            }
-        }
-        for row in &mut page.pull_requests {
-            if row.text("status") == Some("active") {
-                continue;
-            }
-            let project = row.int("pull_request_id").and_then(|number| self.active.get(&number));
-            let last = project.and_then(|(project, _)| {
-                let key = (Resource::PullRequests.name().to_owned(), project.clone());
-                run.progress_so_far.read_at.get(&key).copied()
-            });
-            row.set("last_seen_open_at", last);
         }
     }
 }

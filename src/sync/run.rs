@@ -1,29 +1,28 @@
-//! A sync under way: what it knows, and the few ways in which its parts read, write and record.
+//! A sync under way: what it knows, and the few ways in which its parts read, write, record and tell.
+
+mod record;
+mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::error::Error;
 use super::judge::Judge;
-use super::scope::{Outcome, Scope};
 use super::settled::{self, Settled};
 use super::standing::Standing;
 use super::tally::Tally;
-use super::{Input, Options, Report, chain, places, snapshots};
+use super::{Input, Options, Report, places, snapshots};
 use crate::ado::Meter;
 use crate::event::Event;
-use crate::extract::{self, Resource, Source};
+use crate::extract::{Resource, Source};
 use crate::lake::state::Progress;
 use crate::lake::{Change, Complete, Rows};
 use crate::schema::Row;
 use crate::window::Window;
-
-/// How long the end of a scope may wait to be written.
-const UNWRITTEN_FOR: Duration = Duration::from_secs(2);
 
 /// A project that is read.
 #[derive(Debug, Clone)]
@@ -365,157 +364,9 @@ impl Run {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes down how scopes ended; to be called after their rows are written. It is written soon, many at a time: what a
-    /// stop loses of it is read again.
-    pub async fn record(&self, scopes: Vec<(Scope, Outcome)>) -> Result<(), Error> {
-        for (scope, outcome) in &scopes {
-            if let (true, Some(error)) = (outcome.is_incomplete(), outcome.error()) {
-                let (resource, name) = (scope.resource.name(), &scope.name);
-                self.warn(format!("{resource} of `{name}`: {error}"));
-            }
-        }
-        self.take_down(scopes, (self.started_at, self.now())).await
-    }
-
-    /// Returns whether it is taken down how a resource ended in a scope.
-    pub fn has_recorded(&self, resource: Resource, id: &str) -> bool {
-        let from = (resource, id.to_owned(), DateTime::<Utc>::MIN_UTC);
-        let done = self.done();
-        let next = done.taken.range(from..).next();
-        next.is_some_and(|(own, scope, _)| *own == resource && scope == id)
-    }
-
-    /// Takes down how scopes ended, and when the sync began and when that was.
-    pub async fn take_down(
-        &self,
-        scopes: Vec<(Scope, Outcome)>,
-        times: (DateTime<Utc>, DateTime<Utc>),
-    ) -> Result<(), Error> {
-        let Some(table) = self.input.lake.catalog().table("sync_runs") else { return Ok(()) };
-        let mut rows = Vec::with_capacity(scopes.len());
-        for (mut scope, outcome) in scopes {
-            // Two windows of one scope may begin at the same instant; the key tells them apart by it.
-            let mut done = self.done();
-            while !done.taken.insert((scope.resource, scope.id.clone(), scope.window.from)) {
-                scope.window.from += TimeDelta::microseconds(1);
-            }
-            drop(done);
-            rows.push(scope.row(table, self.organization(), &self.run_id, times, &outcome));
-        }
-        let is_due = {
-            let mut done = self.done();
-            done.rows.extend(rows.iter().cloned());
-            done.unwritten.extend(rows);
-            let since = *done.unwritten_since.get_or_insert_with(Instant::now);
-            since.elapsed() >= UNWRITTEN_FOR
-        };
-        if is_due { self.write_records().await } else { Ok(()) }
-    }
-
-    /// Writes what was taken down and is not written yet.
-    pub async fn write_records(&self) -> Result<(), Error> {
-        let rows = {
-            let mut done = self.done();
-            done.unwritten_since = None;
-            std::mem::take(&mut done.unwritten)
-        };
-        self.write("sync_runs", rows, Vec::new(), self.now()).await.map(drop)
-    }
-
-    /// Sorts out a result: what may not be read becomes an outcome, a refused token ends the run.
-    pub fn sort_out<T>(
-        &self,
-        result: Result<T, extract::Error>,
-    ) -> Result<Result<T, Outcome>, Error> {
-        match result {
-            Ok(value) => Ok(Ok(value)),
-            Err(error) => {
-                let error = self.unless_signed_out(error)?;
-                let text = chain(&error);
-                Ok(Err(if error.is_absent() {
-                    Outcome::Skipped(text)
-                } else if error.is_unreadable() {
-                    Outcome::Unreadable(text)
-                } else {
-                    Outcome::Partial(text)
-                }))
-            }
-        }
-    }
-
-    /// Passes an error on, unless the token is no longer accepted: then everything else would fail too.
-    pub fn unless_signed_out(&self, error: extract::Error) -> Result<extract::Error, Error> {
-        if error.is_signed_out() {
-            return Err(Error::Organization {
-                organization: self.organization().to_owned(),
-                source: Box::new(error),
-            });
-        }
-        Ok(error)
-    }
-
     /// Returns a source that counts for a scope.
     pub fn metered(&self, meter: &Arc<Meter>) -> Source {
         self.source.metered(Arc::clone(meter))
-    }
-
-    /// Tells that a resource begins.
-    pub fn begin(&self, resource: Resource) {
-        self.standing.reads(resource);
-        self.done().started.insert(resource.name(), Instant::now());
-        let (organization, resource) = (self.organization().to_owned(), resource.name().to_owned());
-        self.tell(&Event::ResourceStarted { organization, resource });
-    }
-
-    /// Tells that more work of a resource is known.
-    pub fn expect(&self, resource: Resource, more: usize) {
-        let total = {
-            let mut done = self.done();
-            let total = done.expected.entry(resource.name()).or_default();
-            *total += more as u64;
-            *total
-        };
-        self.tell(&Event::Expected { resource: resource.name().to_owned(), total });
-    }
-
-    /// Tells that work of a resource was done.
-    pub fn progress(&self, resource: Resource, rows: usize, done: usize) {
-        let resource = resource.name().to_owned();
-        self.tell(&Event::Progress { resource, rows: rows as u64, done: done as u64 });
-    }
-
-    /// Tells that a resource has been read, and what came of it.
-    pub fn end(&self, resource: Resource, tables: &[&str]) {
-        let event = {
-            let done = self.done();
-            let of = |row: &&Row| row.text("resource") == Some(resource.name());
-            let sum = |column: &str| {
-                let sum: i64 = done.rows.iter().filter(of).filter_map(|row| row.int(column)).sum();
-                u64::try_from(sum).unwrap_or(0)
-            };
-            let worst = ["unreadable", "partial", "ok", "skipped"].into_iter().find(|status| {
-                done.rows.iter().filter(of).any(|row| row.text("status") == Some(status))
-            });
-            Event::ResourceFinished {
-                organization: self.organization().to_owned(),
-                resource: resource.name().to_owned(),
-                rows: sum("rows"),
-                changed: tables.iter().filter_map(|table| done.changed.get(*table)).sum(),
-                requests: sum("requests"),
-                status: worst.unwrap_or("ok").to_owned(),
-                took: done.started.get(resource.name()).map(Instant::elapsed).unwrap_or_default(),
-            }
-        };
-        self.tell(&event);
-    }
-
-    /// Tells something that does not stop the work.
-    pub fn warn(&self, message: String) {
-        self.tell(&Event::Warning { message });
-    }
-
-    fn tell(&self, event: &Event) {
-        self.input.observer.observe(event);
     }
 
     fn done(&self) -> MutexGuard<'_, Done> {
