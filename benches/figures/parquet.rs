@@ -1,10 +1,14 @@
 //! What the settings of data files cost and bring: bytes, and the time of scans, beside those of other settings.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adolake::lake::{Lake, file_properties};
+use adolake::schema::Table;
 use anyhow::Context as _;
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{Field, Schema};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
@@ -136,10 +140,22 @@ async fn parts(lake: &Lake) -> anyhow::Result<Vec<Part>> {
             let batches = session.ctx.sql(&sql).await?.collect().await?;
             let Some(first) = batches.first() else { continue };
             let rows = arrow::compute::concat_batches(&first.schema(), &batches)?;
-            parts.push(Part { rows, key: key.clone() });
+            parts.push(Part { rows: in_types_of(table, &rows)?, key: key.clone() });
         }
     }
     Ok(parts)
+}
+
+/// Gives answers of the query engine the types of the table, as which they are written.
+fn in_types_of(table: &Table, rows: &RecordBatch) -> anyhow::Result<RecordBatch> {
+    let own = table.arrow_schema();
+    let columns = rows.schema_ref().fields().iter().zip(rows.columns()).map(|(field, column)| {
+        let to = own.field_with_name(field.name())?;
+        Ok((to.clone().with_nullable(true), cast(column, to.data_type())?))
+    });
+    let (fields, columns): (Vec<Field>, Vec<ArrayRef>) =
+        columns.collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
 fn cost(parts: &[Part], choice: &Choice, times: usize) -> anyhow::Result<Cost> {

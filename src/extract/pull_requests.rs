@@ -13,6 +13,7 @@ use super::{Error, Maker, Source, parameter};
 use crate::ado::model::{Label, PullRequest, Repository, Reviewer};
 use crate::ado::{Answer, Call, Paging, escaped};
 use crate::schema::{Cell, Row};
+use crate::task::apart;
 use crate::window::{Window, month_of};
 
 /// Pull requests per page; the most that Azure DevOps gives.
@@ -177,8 +178,8 @@ fn stream(
         .pages::<PullRequest>(call, Paging::Skip { top: PAGE })
         .map_err(move |error| reading(what.as_str())(error))
         .and_then(move |answer| {
-            let page = page(&source, &project_id, answer);
-            async move { page }
+            let (source, project_id) = (source.clone(), project_id.clone());
+            apart(move || page(&source, &project_id, answer))
         })
 }
 

@@ -11,6 +11,7 @@ use super::{Error, Source, parameter};
 use crate::ado::model::{CommitDiffs, PullRequestQuery, Push, RefUpdate};
 use crate::ado::{Answer, Call, Paging};
 use crate::schema::Row;
+use crate::task::apart;
 use crate::window::{Window, month_of};
 
 /// Pushes per page.
@@ -48,8 +49,9 @@ pub fn fetch(
         .pages::<Push>(call, Paging::Skip { top: PAGE })
         .map_err(move |error| reading(what.as_str())(error))
         .and_then(move |answer| {
-            let page = page(&source, &repository_id, &ref_name, answer);
-            async move { page }
+            let source = source.clone();
+            let (repository_id, ref_name) = (repository_id.clone(), ref_name.clone());
+            apart(move || page(&source, &repository_id, &ref_name, answer))
         })
 }
 

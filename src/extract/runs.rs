@@ -10,6 +10,7 @@ use super::{Error, Maker, Source, parameter};
 use crate::ado::model::{Build, Property};
 use crate::ado::{Answer, Call, Paging};
 use crate::schema::Row;
+use crate::task::apart;
 use crate::window::{Window, month_of};
 
 /// Runs per page.
@@ -98,8 +99,8 @@ fn stream(
         .pages::<Build>(call, Paging::Token { top: PAGE })
         .map_err(move |error| reading(what.as_str())(error))
         .and_then(move |answer| {
-            let page = page(&source, &project_id, answer);
-            async move { page }
+            let (source, project_id) = (source.clone(), project_id.clone());
+            apart(move || page(&source, &project_id, answer))
         })
 }
 

@@ -56,6 +56,14 @@ pub(crate) fn to_scalar(kind: Kind, cell: &Cell) -> ScalarValue {
     }
 }
 
+/// Returns how many bytes the texts of an array take, of a slice its own.
+pub(crate) fn text_bytes(texts: &StringArray) -> usize {
+    match texts.value_offsets() {
+        [first, .., last] => usize::try_from(last - first).unwrap_or_default(),
+        _ => 0,
+    }
+}
+
 /// Returns the rows of a batch at some positions.
 pub(crate) fn take_rows(
     batch: &RecordBatch,

@@ -11,6 +11,7 @@ use datafusion::common::Statistics;
 use object_store::path::Path;
 use serde_json::{Map, Value};
 
+use super::cells::text_bytes;
 use crate::schema::{Cell, Kind, Table};
 
 /// Texts longer than this have no place in the log; the range of such a column is left out.
@@ -179,6 +180,10 @@ fn bounds(kind: Kind, array: &ArrayRef) -> Option<(Cell, Cell)> {
     Some(match kind {
         Kind::Text => {
             let array = array.as_string_opt::<i32>()?;
+            // Where most are too long, so are the bounds: they need not be looked for.
+            if text_bytes(array) > LONGEST_TEXT * array.len() {
+                return None;
+            }
             (compute::min_string(array)?.into(), compute::max_string(array)?.into())
         }
         Kind::BigInt => {

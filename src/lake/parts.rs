@@ -16,6 +16,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::ColumnPath;
 use uuid::Uuid;
 
+use super::cells::text_bytes;
 use super::error::Error;
 use super::file::{Stats, object_path, partition_folder, partition_map};
 use super::keys::{FileKeys, KeyHasher};
@@ -178,17 +179,17 @@ pub fn file_properties(rows: &RecordBatch, is_all: bool) -> WriterPropertiesBuil
     properties
 }
 
-/// Returns how many bytes the values of an array take that are not null.
+/// Returns about how many bytes the values of an array take.
 fn value_bytes(array: &ArrayRef) -> usize {
+    if array.null_count() == array.len() {
+        return 0;
+    }
     match array.as_string_opt::<i32>() {
-        Some(texts) => match texts.value_offsets() {
-            [first, .., last] => usize::try_from(last - first).unwrap_or_default(),
-            _ => 0,
+        Some(texts) => text_bytes(texts),
+        None => match array.data_type().primitive_width() {
+            Some(width) => (array.len() - array.null_count()) * width,
+            None => array.get_buffer_memory_size(),
         },
-        None => {
-            let count = array.len() - array.null_count();
-            count * array.data_type().primitive_width().unwrap_or_default()
-        }
     }
 }
 

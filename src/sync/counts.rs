@@ -178,7 +178,9 @@ async fn differences(
                from population_counts c left join pull_requests p \
                on p.organization = c.organization and p.repository_id = c.repository_id \
                and p.target_ref = c.ref_name and p.status = 'completed' and p.closed_at <= c.counted_at \
-               and to_char(p.closed_at, '%Y-%m') = c.closed_month and p.closed_at >= {begins} \
+               and date_trunc('month', p.closed_at) \
+               = arrow_cast(concat(c.closed_month, '-01T00:00:00Z'), 'Timestamp(µs, \"UTC\")') \
+               and p.closed_at >= {begins} \
                where c.organization = $organization and c.closed_month >= '{month}' \
                group by c.repository_id, c.ref_name, c.closed_month, c.listed_count \
                having count(p.pull_request_id) <> c.listed_count order by 1, 2, 3"

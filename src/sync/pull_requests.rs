@@ -32,8 +32,8 @@ use crate::window::{Window, month_start, next_month};
 
 /// Messages that may wait for the writer.
 const WAITING: usize = 256;
-/// Rows in them: those of a page of a thousand pull requests fill it, and each reader may hold one more while it waits.
-const WAITING_ROWS: u32 = 2_000;
+/// Rows in them: about what is read while a commit is under way; each reader may hold a unit more while it waits.
+const WAITING_ROWS: u32 = 6_000;
 /// Pull requests that a window of the past should have, about.
 const GOOD_WINDOW: usize = 3_000;
 /// A window with fewer lets the rest of the past be tried at once: at that pace the tried pages hold years.
@@ -310,18 +310,24 @@ async fn take_pages(
     most: usize,
 ) -> Result<Option<Outcome>, Error> {
     let mut pages = std::pin::pin!(pages);
-    let mut count = 0;
-    loop {
-        match shared.run.sort_out(pages.try_next().await)? {
-            Ok(Some(page)) => take_page(shared, open, page, list, true).await?,
+    let mut next = pages.try_next().await;
+    for count in 1.. {
+        let page = match shared.run.sort_out(next)? {
+            Ok(Some(page)) => page,
             Ok(None) => return Ok(Some(Outcome::Ok)),
             Err(outcome) => return Ok(Some(outcome)),
-        }
-        count += 1;
+        };
+        let take = take_page(shared, open, page, list, true);
         if count >= most {
-            return Ok(None);
+            take.await?;
+            break;
         }
+        // The service makes the next page ready while this one is taken.
+        let taken;
+        (next, taken) = futures::join!(pages.try_next(), take);
+        taken?;
     }
+    Ok(None)
 }
 
 /// Hands over one page: what needs no details at once, the others each with theirs.
