@@ -125,16 +125,19 @@ pub(crate) struct Stats<'a> {
     table: &'a Table,
     rows: u64,
     ranges: Vec<Range>,
+    /// By column, whether it holds values whose bounds are not known: then it has no range.
+    is_open: Vec<bool>,
 }
 
 impl<'a> Stats<'a> {
     pub(crate) fn new(table: &'a Table) -> Self {
-        Self { table, rows: 0, ranges: vec![Range::default(); table.columns.len()] }
+        let columns = table.columns.len();
+        let (ranges, is_open) = (vec![Range::default(); columns], vec![false; columns]);
+        Self { table, rows: 0, ranges, is_open }
     }
 
     /// Takes in rows; columns are matched by name.
     pub(crate) fn add(&mut self, batch: &RecordBatch) {
-        let is_first = self.rows == 0;
         self.rows += batch.num_rows() as u64;
         for (index, column) in self.table.columns.iter().enumerate() {
             let Some(array) = batch.column_by_name(&column.name) else { continue };
@@ -143,14 +146,17 @@ impl<'a> Stats<'a> {
             if array.null_count() == array.len() || index >= RANGED_COLUMNS {
                 continue;
             }
-            let nothing_yet = is_first || range.bounds.is_none();
-            let Some((min, max)) = bounds(column.kind, array) else { continue };
+            let own = bounds(column.kind, array).filter(|_| !self.is_open[index]);
+            let Some((min, max)) = own else {
+                (self.is_open[index], range.bounds) = (true, None);
+                continue;
+            };
             range.bounds = Some(match range.bounds.take() {
-                Some((old_min, old_max)) if !nothing_yet => (
+                Some((old_min, old_max)) => (
                     if less(&min, &old_min) { min } else { old_min },
                     if less(&old_max, &max) { max } else { old_max },
                 ),
-                _ => (min, max),
+                None => (min, max),
             });
         }
     }
@@ -299,6 +305,32 @@ mod tests {
         let null =
             table.columns.iter().position(|c| c.is_nullable && !c.name.starts_with("purge_runs"));
         assert_eq!(null.map(|index| file.ranges[index].nulls), Some(Some(3)));
+    }
+
+    #[test]
+    fn long_texts_among_short_ones_leave_no_range() {
+        let catalog = Catalog::embedded().unwrap();
+        let table = catalog.require("projects").unwrap();
+        let row = |name: &str| {
+            let mut row = Row::new(table);
+            let at = DateTime::from_timestamp(0, 0);
+            row.set("organization", "contoso").set("project_id", "p").set("name", name);
+            row.set("first_seen_at", at).set("_run_id", "r").set("_synced_at", at);
+            row.set("_hash", "h");
+            row
+        };
+        let (long, short) = (row(&"a".repeat(LONGEST_TEXT + 1)), row("m"));
+        let name = table.index("name").unwrap();
+        for order in [[&long, &short], [&short, &long], [&short, &short]] {
+            let mut stats = Stats::new(table);
+            for row in order {
+                stats.add(&to_batch(table, std::slice::from_ref(row)).unwrap());
+            }
+            let (partition, stats) = (HashMap::new(), stats.to_json());
+            let file = DataFile::new(table, "f".into(), 7, &partition, Some(&stats));
+            let is_short = order.iter().all(|row| **row == short);
+            assert_eq!(file.may_hold(name, &"b".into()), !is_short, "{stats}");
+        }
     }
 
     #[test]
