@@ -58,6 +58,12 @@ impl Incoming {
         self.index.order().len()
     }
 
+    /// Returns about how many bytes of memory a row takes.
+    pub(crate) fn row_bytes(&self) -> usize {
+        let bytes: usize = self.batches.iter().map(RecordBatch::get_array_memory_size).sum();
+        bytes / self.len().max(1)
+    }
+
     /// Returns the keys of the rows.
     pub(crate) fn index(&self) -> &Index {
         &self.index

@@ -50,6 +50,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 /// Partitions that are written at the same time.
 const PARALLEL_PARTITIONS: usize = 4;
 
+/// Bytes of new rows of a partition from which on they are written as files side by side: encoding takes one core per
+/// file, and nothing else of the table is left to be done meanwhile.
+const SPLIT_BYTES: usize = 12 << 20;
+
 /// Rows that become one Arrow batch.
 const BATCH_ROWS: usize = 16 << 10;
 
@@ -74,6 +78,21 @@ impl PartPlan {
         };
         let stay: Option<u64> = self.rewrites.iter().map(stay).sum();
         Some(stay? + (self.inserts.len() + self.updates.len()) as u64)
+    }
+
+    /// Returns the same in parts that can be done side by side.
+    fn split(mut self, row_bytes: usize) -> Vec<Self> {
+        let parts = (self.inserts.len() * row_bytes / SPLIT_BYTES).min(PARALLEL_PARTITIONS);
+        if parts < 2 || !self.rewrites.is_empty() {
+            return vec![self];
+        }
+        let rows = self.inserts.len().div_ceil(parts);
+        let later = self.inserts.split_off(rows);
+        let later = later
+            .chunks(rows)
+            .map(|inserts| Self { inserts: inserts.to_vec(), ..Self::default() })
+            .collect::<Vec<_>>();
+        [self].into_iter().chain(later).collect()
     }
 }
 
@@ -149,6 +168,10 @@ impl Job {
         let mut written = Written::default();
         let mut removes = Vec::new();
         let mut parts = Vec::with_capacity(plans.len());
+        let row_bytes = self.search.incoming().row_bytes();
+        let plans = plans.into_iter().flat_map(|(partition, plan)| {
+            plan.split(row_bytes).into_iter().map(move |part| (partition.clone(), part))
+        });
         for (partition, plan) in plans {
             removes
                 .extend(plan.rewrites.iter().map(|(file, _)| remove_action(table, file, now_ms)));

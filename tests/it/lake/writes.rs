@@ -19,6 +19,38 @@ async fn new_rows_are_appended_and_equal_ones_make_no_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn much_new_text_of_a_partition_is_written_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path());
+    let rows: Vec<Row> = (0..30)
+        .map(|number| {
+            let mut row = row("raw_answers");
+            row.set("resource", "threads").set("object_key", format!("r1!{number:02}"));
+            row.set("content_hash", "h").set("url", "https://x/").set("api_version", "7.1");
+            row.set("fetched_at", day(1)).set("fetched_month", "2026-01");
+            row.set("body_json", number.to_string().repeat(1 << 20));
+            row
+        })
+        .collect();
+    let written = write(&lake, "raw_answers", day(1), rows.clone()).await;
+    assert_eq!((written.version, written.inserted), (Some(0), 30));
+    let of_first = |range: &str| -> Vec<String> {
+        let adds = commits(folder.path(), "raw_answers")[0].clone().into_iter();
+        let stats = adds.filter_map(|action| Some(action["add"]["stats"].as_str()?.to_owned()));
+        let stats = stats.map(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap());
+        stats.map(|stats| stats[range]["object_key"].as_str().unwrap().to_owned()).collect()
+    };
+    // Each holds a stretch of the keys, so that a look for one finds one file.
+    let (mut from, mut to) = (of_first("minValues"), of_first("maxValues"));
+    from.sort();
+    to.sort();
+    assert!(from.len() > 1, "{from:?}");
+    assert!(from.iter().skip(1).zip(&to).all(|(next, last)| last < next), "{from:?} {to:?}");
+    assert_eq!(count(&lake, "select count(distinct object_key) from raw_answers").await, 30);
+    assert_eq!(write(&lake, "raw_answers", day(2), rows).await, Written::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_row_is_replaced_and_its_neighbours_stay() {
     let lake = Lake::in_memory(catalog()).unwrap();
     let many: Vec<_> = (0..100).map(|number| project(&format!("p{number:03}"), "Old")).collect();
