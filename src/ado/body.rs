@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::task::spawn_blocking;
@@ -26,22 +26,16 @@ pub(super) async fn receive(
     if announced.is_some_and(|length| length > limit) {
         return Ok(None);
     }
-    let Some(first) = response.chunk().await? else { return Ok(Some(Bytes::new())) };
-    if announced == Some(first.len()) {
-        return Ok(Some(first));
-    }
-    let Some(second) = response.chunk().await? else { return Ok(Some(first)) };
-    let mut body = BytesMut::with_capacity(announced.unwrap_or((first.len() + second.len()) * 2));
-    body.extend_from_slice(&first);
-    let mut next = Some(second);
-    while let Some(chunk) = next {
-        if body.len() + chunk.len() > limit {
+    let (mut chunks, mut length) = (Vec::new(), 0);
+    while let Some(chunk) = response.chunk().await? {
+        length += chunk.len();
+        if length > limit {
             return Ok(None);
         }
-        body.extend_from_slice(&chunk);
-        next = response.chunk().await?;
+        chunks.push(chunk);
     }
-    Ok(Some(body.freeze()))
+    // Most come in one piece.
+    Ok(Some(if chunks.len() == 1 { chunks.swap_remove(0) } else { chunks.concat().into() }))
 }
 
 /// Undoes the content encoding of a body, gzip or none, once all of it is here: a connection is free sooner than if it

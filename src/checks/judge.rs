@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::prelude::SessionContext;
 use futures::{StreamExt, TryStreamExt};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::catalog::Queries;
 use super::error::Error;
@@ -15,7 +14,7 @@ use super::params::Parameters;
 use super::query::Query;
 use super::slices::{Slice, Whole, slices};
 use super::views::register_views;
-use crate::task::outcome;
+use crate::task::apart;
 
 /// Completed pull requests that are judged together: each further slice costs a plan and a scan of its own, and this many
 /// take about two thirds of what a session may take.
@@ -82,13 +81,8 @@ async fn evaluate_all(
     let evaluated = checks.iter().map(|check| {
         let (context, check) = (context.clone(), (*check).clone());
         let (parameters, slice) = (parameters.clone(), slice.cloned());
-        async move {
-            // A task each: planning, and demanding what each row must keep, take one core only.
-            let evaluated =
-                async move { evaluate_slice(&context, &check, &parameters, slice.as_ref()).await };
-            let task = AbortOnDropHandle::new(tokio::spawn(evaluated));
-            outcome(task.await)
-        }
+        // A task each: planning, and demanding what each row must keep, take one core only.
+        apart(async move { evaluate_slice(&context, &check, &parameters, slice.as_ref()).await })
     });
     let mut evaluated = futures::stream::iter(evaluated).buffered(AT_ONCE);
     while let Some(findings) = evaluated.try_next().await? {

@@ -179,7 +179,7 @@ fn stream(
         .map_err(move |error| reading(what.as_str())(error))
         .and_then(move |answer| {
             let (source, project_id) = (source.clone(), project_id.clone());
-            apart(move || page(&source, &project_id, answer))
+            apart(async move { page(&source, &project_id, answer) })
         })
 }
 

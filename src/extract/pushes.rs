@@ -51,7 +51,7 @@ pub fn fetch(
         .and_then(move |answer| {
             let source = source.clone();
             let (repository_id, ref_name) = (repository_id.clone(), ref_name.clone());
-            apart(move || page(&source, &repository_id, &ref_name, answer))
+            apart(async move { page(&source, &repository_id, &ref_name, answer) })
         })
 }
 

@@ -196,7 +196,7 @@ fn value_bytes(array: &ArrayRef) -> usize {
 /// Tells whether no two of some texts or instants of an array are alike.
 fn seems_unique(array: &ArrayRef) -> bool {
     fn differ<T: Hash + Eq>(values: impl Iterator<Item = Option<T>>) -> bool {
-        let mut seen = HashSet::with_capacity(SAMPLE);
+        let mut seen = HashSet::new();
         values.flatten().all(|value| seen.insert(value)) && seen.len() > 1
     }
     let step = array.len().div_ceil(SAMPLE).max(1);

@@ -23,7 +23,6 @@ use deltalake::kernel::{Action, Add, CommitInfo, Remove, Transaction};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use serde_json::json;
-use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::cells::take_rows;
@@ -39,7 +38,7 @@ use super::reader::FileReader;
 use super::reconcile::{Stamp, replacement};
 use super::stored::{Found, Search};
 use crate::schema::{Cell, Row, Table, WriteMode, from_batch, to_batch};
-use crate::task::outcome;
+use crate::task::apart;
 
 /// How often a write is tried while others keep winning the race.
 pub(super) const MAX_ATTEMPTS: u32 = 100;
@@ -81,18 +80,14 @@ impl PartPlan {
     }
 
     /// Returns the same in parts that can be done side by side.
-    fn split(mut self, row_bytes: usize) -> Vec<Self> {
+    fn split(self, row_bytes: usize) -> Vec<Self> {
         let parts = (self.inserts.len() * row_bytes / SPLIT_BYTES).min(PARALLEL_PARTITIONS);
-        if parts < 2 || !self.rewrites.is_empty() {
+        let has_stored = !(self.rewrites.is_empty() && self.updates.is_empty());
+        if parts < 2 || has_stored {
             return vec![self];
         }
-        let rows = self.inserts.len().div_ceil(parts);
-        let later = self.inserts.split_off(rows);
-        let later = later
-            .chunks(rows)
-            .map(|inserts| Self { inserts: inserts.to_vec(), ..Self::default() })
-            .collect::<Vec<_>>();
-        [self].into_iter().chain(later).collect()
+        let some = self.inserts.chunks(self.inserts.len().div_ceil(parts));
+        some.map(|inserts| Self { inserts: inserts.to_vec(), ..Self::default() }).collect()
     }
 }
 
@@ -176,11 +171,8 @@ impl Job {
             removes
                 .extend(plan.rewrites.iter().map(|(file, _)| remove_action(table, file, now_ms)));
             let job = Arc::clone(self);
-            parts.push(async move {
-                // A task each: encoding takes one core per file.
-                let part = async move { job.write_partition(partition, plan, now_ms).await };
-                outcome(AbortOnDropHandle::new(tokio::spawn(part)).await)
-            });
+            // A task each: encoding takes one core per file.
+            parts.push(apart(async move { job.write_partition(partition, plan, now_ms).await }));
         }
         let parts: Vec<(Vec<Add>, Written)> =
             futures::stream::iter(parts).buffered(PARALLEL_PARTITIONS).try_collect().await?;

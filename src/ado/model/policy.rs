@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::tolerant::{flag, guid, guids, instant, int};
 use crate::ado::page::{Listed, key_of};
 
-/// A revision of a policy configuration; of its settings at least `S` is read.
+/// A revision of a policy configuration; of its settings those in `S` are read.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "fields are those of the API")]
@@ -28,7 +28,7 @@ where
     pub is_deleted: Option<bool>,
     #[serde(deserialize_with = "instant")]
     pub created_date: Option<DateTime<Utc>>,
-    /// Where as answered, [`Configuration::known_settings`] reads them.
+    /// Of whole ones, as answered, [`Configuration::known_settings`] reads what is known.
     pub settings: Option<S>,
 }
 
