@@ -39,7 +39,7 @@
 //! 4   extract              checks
 //! 3   ado    simulator     lake
 //! 2          config   schema
-//! 1      window   event   hint   glob   task
+//! 1      window   event   hint   glob   task   program
 //! ```
 //!
 //! # Adding to it
@@ -69,6 +69,7 @@ pub mod extract;
 pub mod glob;
 pub mod hint;
 pub mod lake;
+mod program;
 pub mod publish;
 pub mod report;
 pub mod schema;

@@ -16,14 +16,13 @@ use serde::Deserialize;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
+use crate::program::{self, Refusal};
+
 /// How long the AWS CLI may take; behind a profile may stand another program, or a server.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long before their end credentials are fetched anew.
 const EARLY: TimeDelta = TimeDelta::minutes(5);
-
-/// Longest message of the AWS CLI that is passed on, characters.
-const MESSAGE: usize = 400;
 
 /// Lets the AWS CLI give credentials and region, where the settings hold no key and there is a profile: one that
 /// `AWS_PROFILE` names, or on AWS itself any. Whatever else may give credentials comes after profiles.
@@ -120,19 +119,15 @@ impl AwsCli {
     async fn fetch(&self) -> Result<Kept, Problem> {
         let mut command = Command::new(&self.program);
         command.args(["configure", "export-credentials", "--format", "process"]);
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        let output = tokio::time::timeout(PATIENCE, command.output()).await;
-        let output = output.map_err(|_| Problem::Slow)?.map_err(Problem::NoCli)?;
-        if !output.status.success() {
-            let text = String::from_utf8_lossy(&output.stderr);
-            let line = text.lines().map(str::trim).find(|line| !line.is_empty());
-            let line = line.map_or_else(|| output.status.to_string(), str::to_owned);
-            let line = line.chars().filter(|sign| !sign.is_control()).take(MESSAGE).collect();
-            return Err(Problem::Failed(line));
-        }
+        let printed =
+            program::ask(&mut command, PATIENCE).await.map_err(|refusal| match refusal {
+                Refusal::NotRun(source) => Problem::NoCli(source),
+                Refusal::Slow => Problem::Slow,
+                Refusal::Failed { line, .. } => Problem::Failed(line),
+            })?;
         // The text of the parser's error may quote a value.
         let Printed { access_key_id, secret_access_key, session_token, expiration } =
-            serde_json::from_slice(&output.stdout).map_err(|_| Problem::NotUnderstood)?;
+            serde_json::from_slice(&printed).map_err(|_| Problem::NotUnderstood)?;
         let credential = AwsCredential {
             key_id: access_key_id,
             secret_key: secret_access_key,

@@ -9,7 +9,7 @@ use super::rows::Rows;
 use crate::schema::{Cell, Table};
 
 /// Rows for one table, as one commit.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Change<'a> {
     /// Name of the table.
     pub table: &'a str,

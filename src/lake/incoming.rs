@@ -4,15 +4,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::compute::{interleave, interleave_record_batch};
+use arrow::compute::interleave;
 use arrow::error::ArrowError;
 
 use super::cells::to_scalar;
 use super::error::Error;
 use super::keys::{Index, Keys};
 use super::reconcile::{Stamp, reconcile};
-use super::rows::Rows;
-use crate::schema::{self, Cell, META_COLUMNS, Row, Table, from_batch, to_cells, to_partial_batch};
+use super::rows::{Packed, Rows};
+use crate::schema::{
+    self, Cell, Column, META_COLUMNS, Row, Table, from_batch, to_cells, to_partial_batch,
+};
 
 /// The rows of a change, ready to be written. They stay in the batches in which they came until they are asked for: a
 /// copy of all in order would take as much memory again.
@@ -22,8 +24,8 @@ pub(crate) struct Incoming {
     batches: Vec<RecordBatch>,
     index: Index,
     partitions: Vec<(Vec<String>, Range<usize>)>,
-    /// Columns that say which run saw the rows, and when.
-    stamped: Vec<(usize, Cell)>,
+    /// By column, its value where all rows have the same.
+    constants: Vec<Option<Cell>>,
 }
 
 impl Incoming {
@@ -39,18 +41,14 @@ impl Incoming {
             let problem = format!("a row belongs to table `{}`", row.table().name);
             return Err(Error::Misuse { table: table.name.clone(), problem });
         }
-        let mut batches = rows.into_batches(organization).map_err(Error::Schema)?;
-        for batch in &batches {
+        let packed = rows.into_packed(organization).map_err(Error::Schema)?;
+        for Packed { batch, .. } in &packed {
             check(table, organization, batch)?;
         }
-        let index = ordered(table, &mut batches, stamp)?;
+        let (batches, index) = ordered(table, packed, stamp)?;
         let partitions = partitions(table, &batches, index.order());
-        let values = [(META_COLUMNS[0], &stamp.run_id), (META_COLUMNS[1], &stamp.seen_at)];
-        let stamped = values
-            .into_iter()
-            .filter_map(|(name, value)| Some((table.index(name)?, value.clone())))
-            .collect();
-        Ok(Self { table: Arc::clone(table), batches, index, partitions, stamped })
+        let constants = constants(table, organization, &batches, stamp);
+        Ok(Self { table: Arc::clone(table), batches, index, partitions, constants })
     }
 
     /// Returns how many rows there are.
@@ -79,10 +77,8 @@ impl Incoming {
         if self.batches.is_empty() {
             return Ok(Vec::new());
         }
-        let arrays: Vec<&dyn Array> =
-            self.batches.iter().map(|batch| batch.column(column).as_ref()).collect();
-        let array =
-            interleave(&arrays, self.index.order()).map_err(|source| self.failed(source))?;
+        let array = interleave(&self.column(column), self.index.order())
+            .map_err(|source| self.failed(source))?;
         Ok(to_cells(self.table.columns[column].kind, &array))
     }
 
@@ -101,25 +97,22 @@ impl Incoming {
     ) -> Result<RecordBatch, Error> {
         let order: Vec<(usize, usize)> =
             positions.into_iter().map(|at| self.index.order()[at]).collect();
-        if order.is_empty() {
-            return Ok(RecordBatch::new_empty(self.table.arrow_schema()));
-        }
-        let batches: Vec<&RecordBatch> = self.batches.iter().collect();
-        interleave_record_batch(&batches, &order)
-            .and_then(|batch| self.stamp(&batch))
+        let column = |(index, constant): (usize, &Option<Cell>)| match constant {
+            Some(cell) => to_scalar(self.table.columns[index].kind, cell)
+                .to_array_of_size(order.len())
+                .map_err(|error| ArrowError::ExternalError(Box::new(error))),
+            None => interleave(&self.column(index), &order),
+        };
+        let columns: Result<Vec<ArrayRef>, ArrowError> =
+            self.constants.iter().enumerate().map(column).collect();
+        columns
+            .and_then(|columns| RecordBatch::try_new(self.table.arrow_schema(), columns))
             .map_err(|source| self.failed(source))
     }
 
-    /// Fills the columns that say which run saw the rows, and when.
-    fn stamp(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-        let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
-        for (index, value) in &self.stamped {
-            let scalar = to_scalar(self.table.columns[*index].kind, value);
-            columns[*index] = scalar
-                .to_array_of_size(batch.num_rows())
-                .map_err(|error| ArrowError::ExternalError(Box::new(error)))?;
-        }
-        RecordBatch::try_new(self.table.arrow_schema(), columns)
+    /// Returns a column of all batches.
+    fn column(&self, index: usize) -> Vec<&dyn Array> {
+        self.batches.iter().map(|batch| batch.column(index).as_ref()).collect()
     }
 
     fn failed(&self, source: ArrowError) -> Error {
@@ -170,19 +163,19 @@ fn describe(table: &Table, row: &Row) -> String {
 /// Finds the order of the rows in files, each key once; what comes of several with one key is added as a batch.
 fn ordered(
     table: &Arc<Table>,
-    batches: &mut Vec<RecordBatch>,
+    packed: Vec<Packed>,
     stamp: &Stamp,
-) -> Result<Index, Error> {
+) -> Result<(Vec<RecordBatch>, Index), Error> {
     let failed = |source| Error::Schema(schema::Error::Batch { table: table.name.clone(), source });
-    let keys = Keys::new(table, table.key.clone()).map_err(failed)?;
-    let rows = batches.iter().map(|batch| keys.of_batch(table, batch));
-    let mut rows = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let (mut batches, mut rows) = (Vec::new(), Vec::new());
+    let mut order: Vec<(usize, usize)> = Vec::new();
+    for (at, Packed { batch, keys, order: own }) in packed.into_iter().enumerate() {
+        batches.push(batch);
+        rows.push(keys);
+        order.extend(own.into_iter().map(|row| (at, row)));
+    }
     let of = |&(batch, row): &(usize, usize)| rows[batch].row(row);
-    let mut order: Vec<(usize, usize)> = batches
-        .iter()
-        .enumerate()
-        .flat_map(|(batch, rows)| (0..rows.num_rows()).map(move |row| (batch, row)))
-        .collect();
+    // Batches are in order, each by itself: what is left is to merge them.
     order.sort_by(|a, b| of(a).cmp(&of(b)));
     let mut unique = Vec::with_capacity(order.len());
     let mut merged = Vec::new();
@@ -192,22 +185,46 @@ fn ordered(
             continue;
         }
         unique.push((batches.len(), merged.len()));
-        merged.push(one_after_the_other(table, batches, same, stamp)?);
+        merged.push(one_after_the_other(table, &batches, same, stamp)?);
     }
+    let keys = Keys::new(table, table.key.clone()).map_err(failed)?;
     if !merged.is_empty() {
         let batch = to_partial_batch(table, &merged).map_err(Error::Schema)?;
         rows.push(keys.of_batch(table, &batch).map_err(failed)?);
         batches.push(batch);
     }
     for &column in table.partitions.iter().rev() {
-        let texts = texts(batches, column);
+        let texts = texts(&batches, column);
         let of = |&(batch, row): &(usize, usize)| texts[batch].value(row);
         // Nearly always all of one organization.
         if !unique.is_sorted_by_key(of) {
             unique.sort_by(|a, b| of(a).cmp(of(b)));
         }
     }
-    Ok(Index::of(keys, rows, unique))
+    let index = Index::of(keys, rows, unique);
+    Ok((batches, index))
+}
+
+/// Returns by column its value where all rows have the same: it need not be copied row by row.
+fn constants(
+    table: &Table,
+    organization: &str,
+    batches: &[RecordBatch],
+    stamp: &Stamp,
+) -> Vec<Option<Cell>> {
+    let known = [
+        ("organization", organization.into()),
+        (META_COLUMNS[0], stamp.run_id.clone()),
+        (META_COLUMNS[1], stamp.seen_at.clone()),
+    ];
+    let is_empty = |index: usize| {
+        batches.iter().map(|batch| batch.column(index)).all(|own| own.null_count() == own.len())
+    };
+    let constant = |(index, column): (usize, &Column)| {
+        let known = known.iter().find(|(name, _)| *name == column.name);
+        known.map(|(_, value)| value.clone()).or_else(|| is_empty(index).then_some(Cell::Null))
+    };
+    table.columns.iter().enumerate().map(constant).collect()
 }
 
 fn texts(batches: &[RecordBatch], column: usize) -> Vec<&StringArray> {

@@ -4,7 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
+use arrow::compute::{partition, take};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, Rows, SortField};
 
@@ -35,10 +36,53 @@ impl Keys {
         self.converter.convert_columns(&arrays?)
     }
 
-    pub(crate) fn of_batch(&self, table: &Table, batch: &RecordBatch) -> Result<Rows, ArrowError> {
+    pub(crate) fn of_batch(
+        &self,
+        table: &Table,
+        batch: &RecordBatch,
+    ) -> Result<BatchKeys, ArrowError> {
+        let arrays = self.arrays(table, batch)?;
+        Ok(BatchKeys::new(self.converter.convert_columns(&arrays)?))
+    }
+
+    /// Returns the hashes of the keys of a batch, one for each that stands in rows next to each other.
+    fn distinct(&self, table: &Table, batch: &RecordBatch) -> Result<Vec<u64>, ArrowError> {
+        let arrays = self.arrays(table, batch)?;
+        let firsts = partition(&arrays)?.ranges().into_iter().map(|same| same.start as u64);
+        let firsts = UInt64Array::from_iter_values(firsts);
         let arrays: Result<Vec<ArrayRef>, ArrowError> =
-            self.columns.iter().map(|&column| named(table, batch, column)).collect();
-        self.converter.convert_columns(&arrays?)
+            arrays.iter().map(|array| take(array, &firsts, None)).collect();
+        Ok(BatchKeys::new(self.converter.convert_columns(&arrays?)?).hashes)
+    }
+
+    fn arrays(&self, table: &Table, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ArrowError> {
+        self.columns.iter().map(|&column| named(table, batch, column)).collect()
+    }
+}
+
+/// The keys of the rows of a batch, as bytes that compare as they do, and hashed.
+#[derive(Debug)]
+pub(crate) struct BatchKeys {
+    rows: Rows,
+    hashes: Vec<u64>,
+}
+
+impl BatchKeys {
+    fn new(rows: Rows) -> Self {
+        let hashes = rows.iter().map(|row| hash(row.as_ref())).collect();
+        Self { rows, hashes }
+    }
+
+    /// Returns the key of a row.
+    pub(crate) fn row(&self, at: usize) -> arrow::row::Row<'_> {
+        self.rows.row(at)
+    }
+
+    /// Returns the rows in the order of their keys; those with the same one as they stand.
+    pub(crate) fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.rows.num_rows()).collect();
+        order.sort_by(|&a, &b| self.row(a).cmp(&self.row(b)));
+        order
     }
 }
 
@@ -57,7 +101,7 @@ pub(crate) fn named(
 #[derive(Debug)]
 pub(crate) struct Index {
     keys: Keys,
-    rows: Vec<Rows>,
+    rows: Vec<BatchKeys>,
     /// Which of `rows`, and the place in it, by position.
     order: Vec<(usize, usize)>,
     /// Hashes of the keys, by position.
@@ -74,15 +118,14 @@ impl Index {
         cells: impl Fn(usize) -> I,
     ) -> Result<Self, ArrowError> {
         let keys = Keys::new(table, columns)?;
-        let rows = keys.of_cells(table, cells)?;
-        let order = (0..rows.num_rows()).map(|row| (0, row)).collect();
+        let rows = BatchKeys::new(keys.of_cells(table, cells)?);
+        let order = (0..rows.hashes.len()).map(|row| (0, row)).collect();
         Ok(Self::of(keys, vec![rows], order))
     }
 
     /// Of the keys of several batches, in an order of its own.
-    pub(crate) fn of(keys: Keys, rows: Vec<Rows>, order: Vec<(usize, usize)>) -> Self {
-        let key = |&(batch, row): &(usize, usize)| hash(rows[batch].row(row).as_ref());
-        let hashes = order.iter().map(key).collect();
+    pub(crate) fn of(keys: Keys, rows: Vec<BatchKeys>, order: Vec<(usize, usize)>) -> Self {
+        let hashes = order.iter().map(|&(batch, row)| rows[batch].hashes[row]).collect();
         Self { keys, rows, order, hashes, sorted: OnceLock::new() }
     }
 
@@ -118,13 +161,12 @@ impl Index {
             sorted
         });
         let keys = self.keys.of_batch(table, batch)?;
-        let position = |key: arrow::row::Row<'_>| {
-            let hash = hash(key.as_ref());
+        let position = |(key, &hash): (arrow::row::Row<'_>, &u64)| {
             let first = sorted.partition_point(|(own, _)| *own < hash);
             let same = sorted[first..].iter().take_while(|(own, _)| *own == hash);
             same.map(|&(_, at)| at).filter(|&at| self.key(at) == key).last()
         };
-        Ok(keys.iter().map(position).collect())
+        Ok(keys.rows.iter().zip(&keys.hashes).map(position).collect())
     }
 }
 
@@ -168,14 +210,10 @@ impl KeyHasher {
     ) -> Result<(), ArrowError> {
         match known {
             Some(known) => keys.rows.extend_from_slice(known),
-            None => {
-                let own = self.rows.of_batch(table, batch)?;
-                keys.rows.extend(own.iter().map(|key| hash(key.as_ref())));
-            }
+            None => keys.rows.extend(self.rows.of_batch(table, batch)?.hashes),
         }
         if let Some(parents) = &self.parents {
-            keys.parents
-                .extend(parents.of_batch(table, batch)?.iter().map(|key| hash(key.as_ref())));
+            keys.parents.extend(parents.distinct(table, batch)?);
         }
         Ok(())
     }

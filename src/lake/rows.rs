@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 
+use super::keys::{BatchKeys, Keys};
 use super::reconcile::ContentHash;
 use crate::schema::{self, Cell, META_COLUMNS, Row, Table, to_partial_batch};
 
@@ -11,13 +13,31 @@ use crate::schema::{self, Cell, META_COLUMNS, Row, Table, to_partial_batch};
 const PACKED_ROWS: usize = 1024;
 
 /// Rows of one table and one organization.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Rows {
     open: Vec<Row>,
     open_bytes: usize,
-    packed: Vec<RecordBatch>,
+    packed: Vec<Packed>,
     packed_bytes: usize,
     packed_rows: usize,
+}
+
+/// Rows as a batch. Their keys are made and ordered at once, while others are still on their way: a commit keeps more
+/// waiting.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    pub(crate) batch: RecordBatch,
+    pub(crate) keys: BatchKeys,
+    /// Rows of the batch in the order of their keys.
+    pub(crate) order: Vec<usize>,
+}
+
+impl Packed {
+    pub(crate) fn new(table: &Table, keys: &Keys, batch: RecordBatch) -> Result<Self, ArrowError> {
+        let keys = keys.of_batch(table, &batch)?;
+        let order = keys.order();
+        Ok(Self { batch, keys, order })
+    }
 }
 
 impl From<Vec<Row>> for Rows {
@@ -58,6 +78,8 @@ impl Rows {
         let table = Arc::clone(first.table());
         let (owner, hash) = (table.index("organization"), ContentHash::new(&table));
         let hash_column = table.index(META_COLUMNS[2]);
+        let failed = |source| schema::Error::Batch { table: table.name.clone(), source };
+        let keys = Keys::new(&table, table.key.clone()).map_err(failed)?;
         for rows in self.open.chunks_mut(PACKED_ROWS) {
             for row in rows.iter_mut() {
                 if let Some(cell) = owner.map(|index| &mut row.cells_mut()[index])
@@ -72,7 +94,7 @@ impl Rows {
             let batch = to_partial_batch(&table, rows)?;
             self.packed_bytes += batch.get_array_memory_size();
             self.packed_rows += batch.num_rows();
-            self.packed.push(batch);
+            self.packed.push(Packed::new(&table, &keys, batch).map_err(failed)?);
         }
         self.open = Vec::new();
         self.open_bytes = 0;
@@ -85,10 +107,7 @@ impl Rows {
     }
 
     /// Returns all rows in the order in which they came, with their hashes; columns may hold nulls that must not.
-    pub(crate) fn into_batches(
-        mut self,
-        organization: &str,
-    ) -> Result<Vec<RecordBatch>, schema::Error> {
+    pub(crate) fn into_packed(mut self, organization: &str) -> Result<Vec<Packed>, schema::Error> {
         self.pack(organization)?;
         Ok(self.packed)
     }

@@ -412,9 +412,7 @@ impl Job {
 fn sorted(table: &Arc<Table>, batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
     let batch = concat_batches(&table.arrow_schema(), batches)?;
     let keys = Keys::new(table, table.key.clone())?.of_batch(table, &batch)?;
-    let mut order: Vec<usize> = (0..batch.num_rows()).collect();
-    order.sort_by(|&a, &b| keys.row(a).cmp(&keys.row(b)));
-    take_rows(&batch, order)
+    take_rows(&batch, keys.order())
 }
 
 pub(super) fn remove_action(table: &Table, file: &DataFile, now_ms: i64) -> Remove {

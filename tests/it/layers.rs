@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by level, the lowest first; a file imports from lower levels or from its own module, never sideways or up.
 const LEVELS: &[&[&str]] = &[
-    &["window", "event", "hint", "glob", "task"],
+    &["window", "event", "hint", "glob", "task", "program"],
     &["config", "schema"],
     &["ado", "lake", "simulator"],
     &["extract", "checks"],

@@ -1,6 +1,5 @@
 //! Whoever is signed in with `az login`: the Azure CLI is asked for a token.
 
-use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use chrono::{Local, NaiveDateTime, TimeZone as _};
@@ -9,11 +8,11 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use super::door::tame;
 use super::error::SignInError;
 use super::renewing::Grant;
 use super::tenant::Tenant;
 use super::token::{Lease, RESOURCE, seconds, secret, until};
+use crate::program::{self, Refusal};
 
 /// How long the Azure CLI may take; its start alone takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,22 +44,27 @@ impl AzureCli {
 
     async fn lease(&self) -> Result<Lease, SignInError> {
         let tenant = self.tenant.known().await;
-        let mut output = run(tenant).await?;
-        if tenant.is_some() && !output.status.success() {
+        let printed = match run(tenant).await {
             // Identities of machines and Cloud Shell have one tenant and take no other word.
-            let text = String::from_utf8_lossy(&output.stderr).to_lowercase();
-            if text.contains("tenant") && text.contains("shouldn't be specified") {
-                output = run(None).await?;
+            Err(Refusal::Failed { text, .. }) if tenant.is_some() && wants_no_tenant(&text) => {
+                run(None).await
             }
-        }
-        if !output.status.success() {
-            let text = String::from_utf8_lossy(&output.stderr);
-            let line = text.lines().map(str::trim).find(|line| !line.is_empty());
-            let message = line.map_or_else(|| output.status.to_string(), |line| tame(line, &[]));
-            return Err(SignInError::AzureCli { message, tenant: tenant.map(str::to_owned) });
-        }
-        read(&output.stdout)
+            other => other,
+        };
+        let printed = printed.map_err(|refusal| match refusal {
+            Refusal::NotRun(source) => SignInError::NoAzureCli { source },
+            Refusal::Slow => SignInError::AzureCliSlow { patience: PATIENCE },
+            Refusal::Failed { line, .. } => {
+                SignInError::AzureCli { message: line, tenant: tenant.map(str::to_owned) }
+            }
+        })?;
+        read(&printed)
     }
+}
+
+fn wants_no_tenant(complaint: &str) -> bool {
+    let complaint = complaint.to_lowercase();
+    complaint.contains("tenant") && complaint.contains("shouldn't be specified")
 }
 
 fn read(printed: &[u8]) -> Result<Lease, SignInError> {
@@ -80,21 +84,14 @@ fn read(printed: &[u8]) -> Result<Lease, SignInError> {
     Ok(Lease { token: printed.access_token, lives })
 }
 
-async fn run(tenant: Option<&str>) -> Result<Output, SignInError> {
+async fn run(tenant: Option<&str>) -> Result<Vec<u8>, Refusal> {
     // On Windows the command is a batch file, which has to be named as one.
     let mut command = Command::new(if cfg!(windows) { "az.cmd" } else { "az" });
-    command
-        .args(["account", "get-access-token", "--output", "json", "--resource", RESOURCE])
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+    command.args(["account", "get-access-token", "--output", "json", "--resource", RESOURCE]);
     if let Some(tenant) = tenant {
         command.args(["--tenant", tenant]);
     }
-    match tokio::time::timeout(PATIENCE, command.output()).await {
-        Ok(Ok(output)) => Ok(output),
-        Ok(Err(source)) => Err(SignInError::NoAzureCli { source }),
-        Err(_) => Err(SignInError::AzureCliSlow { patience: PATIENCE }),
-    }
+    program::ask(&mut command, PATIENCE).await
 }
 
 impl Grant for AzureCli {
