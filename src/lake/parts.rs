@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use deltalake::kernel::Add;
 use object_store::ObjectStoreExt;
@@ -26,7 +26,7 @@ use crate::schema::Table;
 /// A file is closed once it holds about so many bytes.
 const FILE_BYTES: usize = 64 << 20;
 
-/// Values of a column that are not worth compressing, bytes: setting the codec up takes longer than it saves in reading.
+/// A column of so few bytes is not worth compressing: setting the codec up takes longer than it saves in reading.
 const SMALL_COLUMN: usize = 2 << 10;
 
 /// Values of a column that are looked at to find out whether they repeat.
@@ -168,15 +168,27 @@ pub fn file_properties(rows: &RecordBatch, is_all: bool) -> WriterPropertiesBuil
         .set_created_by(concat!("adolake ", env!("CARGO_PKG_VERSION")).to_owned());
     for (field, array) in rows.schema_ref().fields().iter().zip(rows.columns()) {
         let path = || ColumnPath::from(field.name().as_str());
-        if is_all && value_bytes(array) < SMALL_COLUMN {
+        let sample = Sample::of(array);
+        if is_all && encoded_bytes(array, &sample) < SMALL_COLUMN {
             properties = properties.set_column_compression(path(), Compression::UNCOMPRESSED);
         }
-        if seems_unique(array) {
+        if sample.is_unique() {
             // A dictionary would hold every value, and the column the positions beside them.
             properties = properties.set_column_dictionary_enabled(path(), false);
         }
     }
     properties
+}
+
+/// Returns about how many bytes an array takes before it is compressed.
+fn encoded_bytes(array: &ArrayRef, sample: &Sample) -> usize {
+    let (values, bytes) = (array.len() - array.null_count(), value_bytes(array));
+    if !sample.is_repeating() {
+        return bytes;
+    }
+    // A dictionary, and for each value its position in it.
+    let position = usize::BITS - (sample.distinct - 1).leading_zeros();
+    bytes / values.max(1) * sample.distinct + values * position as usize / 8
 }
 
 /// Returns about how many bytes the values of an array take.
@@ -193,19 +205,41 @@ fn value_bytes(array: &ArrayRef) -> usize {
     }
 }
 
-/// Tells whether no two of some texts or instants of an array are alike.
-fn seems_unique(array: &ArrayRef) -> bool {
-    fn differ<T: Hash + Eq>(values: impl Iterator<Item = Option<T>>) -> bool {
-        let mut seen = HashSet::new();
-        values.flatten().all(|value| seen.insert(value)) && seen.len() > 1
+/// How some values of an array are alike.
+#[derive(Debug, Default)]
+struct Sample {
+    values: usize,
+    distinct: usize,
+}
+
+impl Sample {
+    /// Looks at texts, numbers and instants.
+    fn of(array: &ArrayRef) -> Self {
+        fn look<T: Hash + Eq>(values: impl Iterator<Item = Option<T>>) -> Sample {
+            let mut seen = HashSet::new();
+            let values = values.flatten().map(|value| seen.insert(value)).count();
+            Sample { values, distinct: seen.len() }
+        }
+        let step = array.len().div_ceil(SAMPLE).max(1);
+        if let Some(texts) = array.as_string_opt::<i32>() {
+            look(texts.iter().step_by(step))
+        } else if let Some(instants) = array.as_primitive_opt::<TimestampMicrosecondType>() {
+            look(instants.iter().step_by(step))
+        } else if let Some(numbers) = array.as_primitive_opt::<Int64Type>() {
+            look(numbers.iter().step_by(step))
+        } else {
+            Self::default()
+        }
     }
-    let step = array.len().div_ceil(SAMPLE).max(1);
-    if let Some(texts) = array.as_string_opt::<i32>() {
-        differ(texts.iter().step_by(step))
-    } else if let Some(instants) = array.as_primitive_opt::<TimestampMicrosecondType>() {
-        differ(instants.iter().step_by(step))
-    } else {
-        false
+
+    /// Tells whether no two are alike.
+    fn is_unique(&self) -> bool {
+        self.distinct > 1 && self.distinct == self.values
+    }
+
+    /// Tells whether each has been seen several times: then all values of the array have been seen, or nearly so.
+    fn is_repeating(&self) -> bool {
+        self.values > 0 && self.distinct * 4 <= self.values
     }
 }
 
@@ -224,6 +258,7 @@ mod tests {
         let rows = RecordBatch::try_from_iter([
             ("title", texts(|n| format!("title {n}"))),
             ("author", texts(|n| format!("author {}", n * n % 1000))),
+            ("side", texts(|n| format!("side {}", n % 2))),
             ("state", texts(|_| String::new())),
             ("closed_at", Arc::new(instants) as ArrayRef),
         ]);
@@ -240,7 +275,7 @@ mod tests {
         let (packed, plain) = (true, false);
         assert_eq!(
             told(&rows, true),
-            [(packed, false), (packed, true), (plain, true), (packed, false)]
+            [(packed, false), (packed, true), (plain, true), (plain, true), (packed, false)]
         );
         assert!(told(&rows, false).iter().all(|(is_packed, _)| *is_packed));
         assert!(told(&rows.slice(0, 20), true).iter().all(|(is_packed, _)| !is_packed));

@@ -20,25 +20,20 @@ const COMPLETE_BYTES: usize = 512;
 /// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
 const MOST_SECONDS: i64 = 60;
 
-/// Tables in the order in which they are written: children and runs before what they belong to, those of one step at
-/// the same time.
-const STEPS: [&[&str]; 3] = [
-    &[
-        "raw_answers",
-        "pipeline_run_jobs",
-        "pipeline_run_finishes",
-        "pushes",
-        "pull_request_votes",
-        "pull_request_iterations",
-        "pull_request_commits",
-        "pull_request_changes",
-        "pull_request_statuses",
-        "pull_request_policy_evaluations",
-        "pull_request_reviewers",
-        "pull_request_labels",
-    ],
-    &["pipeline_runs"],
-    &["pull_requests"],
+/// Tables that are written first, at the same time: what belongs to runs and pull requests is there before they are.
+const CHILDREN: [&str; 12] = [
+    "raw_answers",
+    "pipeline_run_jobs",
+    "pipeline_run_finishes",
+    "pushes",
+    "pull_request_votes",
+    "pull_request_iterations",
+    "pull_request_commits",
+    "pull_request_changes",
+    "pull_request_statuses",
+    "pull_request_policy_evaluations",
+    "pull_request_reviewers",
+    "pull_request_labels",
 ];
 
 /// What was read together: rows of several tables and the parents of which they are all children.
@@ -143,31 +138,34 @@ impl Batch {
     pub async fn write(&mut self, run: &Run) -> Result<(), Error> {
         let judged = std::mem::take(&mut self.judged);
         super::jobs::read(run, &judged).await?;
-        if let Some(seen_at) = self.last_seen {
-            for tables in STEPS {
-                let writes = tables.iter().map(|table| {
-                    let rows = self.tables.remove(table).unwrap_or_default();
-                    let complete = self.complete.remove(table).unwrap_or_default();
-                    run.write(table, rows, complete, seen_at)
-                });
-                futures::future::try_join_all(writes).await?;
-            }
-        }
+        let (windows, counts) = self.close();
+        let seen_at = self.last_seen.unwrap_or_default();
+        let mut write = |table| {
+            let rows = self.tables.remove(table).unwrap_or_default();
+            let complete = self.complete.remove(table).unwrap_or_default();
+            run.write(table, rows, complete, seen_at)
+        };
+        futures::future::try_join_all(CHILDREN.into_iter().map(&mut write)).await?;
+        write("pipeline_runs").await?;
+        let counts = run.write("population_counts", counts, Vec::new(), run.now());
+        futures::try_join!(write("pull_requests"), counts)?;
         (self.first_seen, self.last_seen) = (None, None);
-        let (done, waiting): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.closing).into_iter().partition(|close| {
-                self.arrived.get(&close.window).copied().unwrap_or(0) >= close.units
-            });
+        run.record(windows).await
+    }
+
+    /// Takes the windows of which all units have come, and what they count.
+    fn close(&mut self) -> (Vec<(Scope, Outcome)>, Vec<Row>) {
+        let is_done =
+            |close: &Close| self.arrived.get(&close.window).copied().unwrap_or(0) >= close.units;
+        let (done, waiting) =
+            std::mem::take(&mut self.closing).into_iter().partition::<Vec<_>, _>(is_done);
         self.closing = waiting;
-        let mut rows = Vec::new();
         let mut counts = Vec::new();
-        for close in done {
+        let windows = done.into_iter().map(|close| {
             counts.extend(close.counts);
-            rows.push((close.scope, close.outcome));
-        }
-        let now = run.now();
-        run.write("population_counts", counts, Vec::new(), now).await?;
-        run.record(rows).await
+            (close.scope, close.outcome)
+        });
+        (windows.collect(), counts)
     }
 }
 
