@@ -33,4 +33,4 @@ CREATE TABLE pipeline_runs (
 )
 COMMENT 'One row per pipeline run, its latest state.'
 PARTITIONED BY (organization STRING NOT NULL COMMENT 'Azure DevOps organization name', queued_month STRING NOT NULL COMMENT 'month in which the run was queued, YYYY-MM')
-TBLPROPERTIES ('adolake.write' = 'merge', 'adolake.keep-first' = 'first_seen_at, deleted_at', 'adolake.keep-when-null' = 'jobs_read_at, jobs_gone_at, result, finished_at, started_at, pull_request_id, pull_request_iteration, pull_request_source_branch, pull_request_source_commit')
+TBLPROPERTIES ('adolake.write' = 'merge', 'adolake.keep-first' = 'first_seen_at, deleted_at', 'adolake.keep-when-null' = 'pipeline_name, pipeline_folder, repository_id, repository_type, build_number, reason, status, source_branch, source_version, requested_for, url, jobs_read_at, jobs_gone_at, result, finished_at, started_at, pull_request_id, pull_request_iteration, pull_request_source_branch, pull_request_source_commit')

@@ -233,7 +233,7 @@ pub fn main() -> Exit {
         });
     match result {
         Ok(exit) => exit,
-        Err(error) if failure::is_broken_pipe(&error) => Exit::CLEAN,
+        Err(error) if output::is_closed(&error) => Exit::CLEAN,
         Err(error) => {
             failure::tell(&error, &context.output);
             failure::exit_of(&error)

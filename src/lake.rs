@@ -44,6 +44,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 pub use self::change::{Change, Complete, Written};
 pub use self::error::Error;
 pub(crate) use self::error::of_file;
+pub(crate) use self::maintain::staged_in;
 pub use self::maintain::{Care, Upkeep};
 pub use self::partitions::Partition;
 pub use self::parts::file_properties;
@@ -150,6 +151,15 @@ impl Lake {
     pub async fn write(&self, change: Change<'_>) -> Result<Written, Error> {
         let log = self.log(change.table)?;
         write::write(log, change).await
+    }
+
+    /// Brings the metadata of all stored tables up to date with their schemas: new columns are added.
+    ///
+    /// # Errors
+    /// Fails when a table is not one of this adolake or the storage fails.
+    pub async fn renew_tables(&self) -> Result<(), Error> {
+        futures::future::try_join_all(self.logs.values().map(|log| write::renew(log))).await?;
+        Ok(())
     }
 
     /// Returns a folder of the lake that is no table.

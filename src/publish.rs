@@ -156,6 +156,7 @@ pub async fn publish(lake: &Lake, session: &Session, place: &Place) -> Result<Re
         tables.push(published);
     }
     remove_gone(lake, place, &listed, &known, &next, &mut tables).await?;
+    place.remove_staged();
     if next != known {
         next.store(place).await?;
     }

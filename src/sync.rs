@@ -128,11 +128,13 @@ pub async fn sync(input: Input, options: &Options) -> Result<Report, Error> {
             Error::Store { place, source }
         })?;
         // So are tables that cannot be written as the schemas say.
-        lake.check_tables().await.map_err(|source| Error::Lake {
+        let failed = |source| Error::Lake {
             doing: "write",
             what: "the lake".to_owned(),
             source: Box::new(source),
-        })?;
+        };
+        lake.check_tables().await.map_err(failed)?;
+        lake.renew_tables().await.map_err(failed)?;
         let run = Arc::new(Run::start(input, options, Arc::clone(&standing)).await?);
         run.complete().await?;
         Ok(run.report())

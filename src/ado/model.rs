@@ -67,14 +67,30 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        let mut value = None;
+        let (mut value, mut count) = (None, None);
         while let Some(name) = fields.next_key::<std::borrow::Cow<'de, str>>()? {
-            if name == "value" {
-                value = fields.next_value()?;
-            } else {
-                fields.next_value::<IgnoredAny>()?;
+            match &*name {
+                "value" => value = fields.next_value()?,
+                "count" => count = fields.next_value::<serde_json::Value>()?.as_u64(),
+                _ => _ = fields.next_value::<IgnoredAny>()?,
             }
         }
-        Ok(List { value })
+        // An empty list may be left out, as other defaults are; that it is empty has to be said then.
+        Ok(List { value: value.or_else(|| (count == Some(0)).then(Vec::new)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_list_may_be_left_out_where_its_count_says_so() {
+        let list = |text: &str| serde_json::from_str::<List<i64>>(text).unwrap().value;
+        assert_eq!(list(r#"{"count": 0, "value": null}"#), Some(Vec::new()));
+        assert_eq!(list(r#"{"count": 0}"#), Some(Vec::new()));
+        assert_eq!(list(r#"{"count": 1, "value": null}"#), None);
+        assert_eq!(list(r#"{"message": "no list"}"#), None);
+        assert_eq!(list("[1]"), Some(vec![1]));
     }
 }

@@ -251,6 +251,10 @@ impl Walk {
         self.largest = self.largest.max(count);
         let known = keys.iter().rposition(|key| self.seen.contains(key));
         let is_start = self.seen.is_empty();
+        if count == 0 && self.skip >= self.seen.len() {
+            // Nothing stands behind as many rows as were seen: a server may name a row twice, so that this page was reached.
+            return Ok(Next::End);
+        }
         let is_lost = known.is_none() && !is_start && self.skip > 0 && self.largest > 1;
         if is_lost {
             rows.clear();
@@ -357,6 +361,28 @@ mod tests {
             // The end of the list is cut off for one page only, or one page is another one.
             let (rows, _) = read(|n| if n == at { Vec::new() } else { stays.clone() });
             assert_eq!(rows, stays);
+        }
+    }
+
+    #[test]
+    fn a_server_that_names_the_last_row_of_a_page_again_on_the_next_ends() {
+        for length in [1, 2, 5, 6, 40, 1500] {
+            let (mut walk, mut rows) = (Walk::new(Paging::Skip { top: 5 }), Vec::new());
+            let mut requests = 0;
+            loop {
+                requests += 1;
+                let page = (walk.skip + 1..=length).take(5);
+                let again = page.clone().next().filter(|_| walk.skip > 0).map(|_| walk.skip);
+                let mut page: Vec<Number> =
+                    again.into_iter().chain(page).map(|row| Number(row as u64)).collect();
+                let next = walk.by_skip(&mut page).unwrap();
+                rows.extend(page.into_iter().map(|row| row.0));
+                if let Next::End = next {
+                    break;
+                }
+            }
+            assert_eq!(rows, (1..=length as u64).collect::<Vec<_>>());
+            assert!(requests <= 3 + length / 4, "{length} rows in {requests} requests");
         }
     }
 

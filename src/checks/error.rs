@@ -233,8 +233,8 @@ impl Error {
 
     /// Wraps an error of the query engine, with the line that its diagnostic or its parser names.
     pub(crate) fn query(file: &str, source: DataFusionError) -> Self {
-        if let Some(source) = crate::lake::of_file(&source) {
-            return Self::Lake { doing: "read what a check needs", source: Box::new(source) };
+        if let Some(error) = Self::of_file(&source) {
+            return error;
         }
         let (message, meant) = told(&source);
         let place = match line_of(&source) {
@@ -263,7 +263,16 @@ impl Error {
 
     pub(crate) fn engine(doing: impl Into<String>) -> impl FnOnce(DataFusionError) -> Self {
         let doing = doing.into();
-        move |source| Self::Engine { doing, source: Box::new(source) }
+        move |source| {
+            Self::of_file(&source)
+                .unwrap_or_else(|| Self::Engine { doing, source: Box::new(source) })
+        }
+    }
+
+    /// Returns the error of a file of the lake that could not be read, if it is one.
+    fn of_file(source: &DataFusionError) -> Option<Self> {
+        let source = Box::new(crate::lake::of_file(source)?);
+        Some(Self::Lake { doing: "read what a check needs", source })
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod stored;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::Context;
 use super::exit::Exit;
-use super::failure::{self, Failure};
+use super::failure::Failure;
 use super::output::{Exports, write_file};
 use crate::checks::{self, CheckRun, Queries, Request, Status};
 use crate::config::{Config, Profile, Settings};
@@ -222,11 +221,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             Ok(report::write(&run, format.of_report(), &TextOptions::default(), out)?)
         })?;
     }
-    match print(&run, args.format, context) {
-        // Who reads the first lines only learns from the exit code how it ended.
-        Err(error) if failure::is_broken_pipe(&error) => {}
-        printed => printed?,
-    }
+    print(&run, args.format, context)?;
     Ok(exit(&run, args.fail_on))
 }
 
@@ -266,9 +261,7 @@ fn print(run: &CheckRun, format: Format, context: &Context) -> anyhow::Result<()
         color: context.output.colors_data(),
         ..TextOptions::default()
     };
-    let mut out = context.output.data();
-    report::write(run, format.of_report(), &options, &mut out)?;
-    Ok(out.flush()?)
+    context.output.data(|out| Ok(report::write(run, format.of_report(), &options, out)?))
 }
 
 /// The columns of the terminal, or what is comfortable to read.

@@ -101,7 +101,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         color: context.output.colors_data(),
         ..TextOptions::default()
     };
-    print(&explanation, args.format, &options, &mut context.output.data())?;
+    context.output.data(|out| print(&explanation, args.format, &options, out))?;
     for (file, format) in files {
         write_file(&file, |out| print(&explanation, format, &TextOptions::default(), out))?;
     }

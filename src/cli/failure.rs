@@ -2,7 +2,6 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::io;
 
 use super::exit::Exit;
 use super::output::{Output, clean};
@@ -101,16 +100,6 @@ fn known(error: &(dyn StdError + 'static)) -> Option<Known> {
 #[must_use]
 pub fn exit_of(error: &anyhow::Error) -> Exit {
     error.chain().find_map(known).map_or(Exit::OUTSIDE, |known| known.exit)
-}
-
-/// Tells whether somebody closed the pipe that was written to, which is no error.
-#[must_use]
-pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
 }
 
 /// Tells an error with its causes and hints on stderr.

@@ -43,6 +43,39 @@ pub enum Progress {
     None,
 }
 
+/// Stdout, not buffered; that its reader is gone is told apart from any other broken pipe.
+#[derive(Debug)]
+pub struct Stdout;
+
+/// Nobody reads stdout any more.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the output any more")]
+struct Closed;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().write(bytes).map_err(told_apart)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush().map_err(told_apart)
+    }
+}
+
+fn told_apart(error: io::Error) -> io::Error {
+    match error.kind() {
+        kind @ io::ErrorKind::BrokenPipe => io::Error::new(kind, Closed),
+        _ => error,
+    }
+}
+
+/// Tells whether an error came of it that nobody reads stdout any more.
+#[must_use]
+pub fn is_closed(error: &anyhow::Error) -> bool {
+    let own = |cause: &io::Error| cause.get_ref().is_some_and(|inner| inner.is::<Closed>());
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(own))
+}
+
 /// Where everything is printed.
 #[derive(Debug, Clone)]
 pub struct Output {
@@ -73,19 +106,27 @@ impl Output {
         }
     }
 
-    /// Returns the way for data; it is buffered, so flush it.
-    pub fn data(&self) -> impl Write + use<> {
-        BufWriter::with_capacity(64 * 1024, io::stdout().lock())
-    }
-
-    /// Writes one piece of data.
+    /// Writes data to stdout. Who closes the pipe has read enough: what a command does besides goes on.
     ///
     /// # Errors
-    /// When stdout cannot be written; a closed pipe is told from others by `failure::is_broken_pipe`.
-    pub fn print(&self, text: &str) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
-        out.flush()
+    /// When stdout cannot be written for another reason, or `write` fails.
+    pub fn data(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut out = BufWriter::with_capacity(64 * 1024, Stdout);
+        match write(&mut out).and_then(|()| Ok(out.flush()?)) {
+            Err(error) if is_closed(&error) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Writes one piece of data, likewise.
+    ///
+    /// # Errors
+    /// When stdout cannot be written.
+    pub fn print(&self, text: &str) -> anyhow::Result<()> {
+        self.data(|out| Ok(out.write_all(text.as_bytes())?))
     }
 
     /// Tells something on stderr, unless told to be quiet. Control characters are taken out.
@@ -309,6 +350,15 @@ pub fn write_file(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_pipe_of_stdout_may_break() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let by_the_store = anyhow::Error::new(broken()).context("cannot write `pushes`");
+        assert!(!is_closed(&by_the_store));
+        assert!(is_closed(&anyhow::Error::new(told_apart(broken())).context("cannot print")));
+        assert!(!is_closed(&told_apart(io::ErrorKind::StorageFull.into()).into()));
+    }
 
     #[test]
     fn terminals_obey_nothing() {

@@ -22,7 +22,7 @@ use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::lake::{self, Views};
-use super::output::{Exports, write_file};
+use super::output::{Exports, Stdout, write_file};
 use super::progress::{counted, seconds};
 use crate::schema::Catalog;
 
@@ -188,7 +188,7 @@ async fn answer(
     let mut count = 0;
     let mut batches = Vec::new();
     {
-        let out: Box<dyn Write + Send> = Box::new(io::BufWriter::new(io::stdout()));
+        let out: Box<dyn Write + Send> = Box::new(io::BufWriter::new(Stdout));
         let mut out = sink(format, out, &schema, look)?;
         while let Some(batch) = rows.next().await {
             let batch = match batch {

@@ -130,7 +130,7 @@ pub async fn explained(
                 let Some(numbers) = explained.get_mut(&commit.to_ascii_lowercase()) else {
                     continue;
                 };
-                for pull_request in pull_requests {
+                for pull_request in pull_requests.into_iter().flatten() {
                     let number = object.need(pull_request.pull_request_id, "pullRequestId")?;
                     let is_completed =
                         pull_request.status.is_none_or(|status| status == "completed");
@@ -170,8 +170,10 @@ pub async fn is_force(
         .query("$top", 1);
     match source.client().get::<CommitDiffs>(call).await {
         Ok(answer) => Ok(forced(&answer.value, old_commit)),
-        Err(error) if error.is_unreadable() => Ok(None),
-        Err(error) => Err(reading(format!("how `{new_commit}` follows `{old_commit}`"))(error)),
+        Err(error) => {
+            let error = reading(format!("how `{new_commit}` follows `{old_commit}`"))(error);
+            if error.is_missing() { Ok(None) } else { Err(error) }
+        }
     }
 }
 

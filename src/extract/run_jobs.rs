@@ -68,7 +68,7 @@ pub async fn fetch(
                 take(&answer.url, answer.seen_at, &records.unwrap_or_default())?;
             }
             // The attempts before are gone; those that stand are evidence all the same.
-            Err(error) if error.is_unreadable() => {}
+            Err(error) if error.is_missing() => {}
             Err(error) => return Err(error),
         }
     }

@@ -111,6 +111,11 @@ fn page(source: &Source, project_id: &str, answer: Answer<Vec<Build>>) -> Result
     for build in answer.value {
         let id = Id(build.id);
         let object = Object { address: &answer.url, kind: "run", id: &id };
+        let names_pipeline = build.definition.as_ref().is_some_and(|own| own.id.is_some());
+        if build.deleted == Some(true) && !names_pipeline {
+            // Of a run that is deleted little may be left; what was stored of it before stays.
+            continue;
+        }
         page.finishes.extend(finish_row(&finishes, &object, &build, seen_at)?);
         page.runs.push(run_row(&runs, &object, project_id, build, seen_at)?);
     }

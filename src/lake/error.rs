@@ -280,6 +280,9 @@ impl Error {
     }
 }
 
+/// Object stores, by the names that their errors give: what they could not answer they may answer later.
+const STORES: [&str; 3] = ["S3", "MicrosoftAzure", "GCS"];
+
 /// Finds out whether a query failed because it could not read a file, which is no fault of the query.
 pub(crate) fn of_file(error: &DataFusionError) -> Option<Error> {
     let root = error.find_root();
@@ -290,11 +293,13 @@ pub(crate) fn of_file(error: &DataFusionError) -> Option<Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(root);
     while let Some(error) = next {
         may_pass |= error.downcast_ref::<object_store::Error>().is_some_and(|error| {
-            matches!(error, object_store::Error::Generic { store, .. } if *store != "LocalFileSystem")
+            matches!(error, object_store::Error::Generic { store, .. } if STORES.contains(store))
         });
         next = error.source();
     }
     let text = root.strip_backtrace();
+    // Of footers the reader keeps the text only.
+    may_pass |= STORES.iter().any(|store| text.contains(&format!("Generic {store} error")));
     let mut problem = text.as_str();
     while let Some((_, rest)) = problem.split_once("Parquet error: ") {
         problem = rest;
@@ -387,5 +392,27 @@ impl Hint for Error {
             Self::Misuse { .. } | Self::Query { .. } => return Vec::new(),
         };
         vec![hint]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parquet::errors::ParquetError;
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_does_not_answer_a_query_may_answer_later() {
+        let footer = |store: &str| {
+            let text =
+                format!("Failed to fetch metadata for file a: Generic {store} error: timed out");
+            DataFusionError::ParquetError(Box::new(ParquetError::General(text)))
+        };
+        let may_pass = |error: &DataFusionError| of_file(error).map(|error| error.is_transient());
+        for store in STORES {
+            assert_eq!(may_pass(&footer(store)), Some(true), "{store}");
+        }
+        assert_eq!(may_pass(&footer("LocalFileSystem")), Some(false));
+        assert_eq!(may_pass(&DataFusionError::Plan("no such column".to_owned())), None);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use deltalake::kernel::Action;
 use futures::TryStreamExt;
+use object_store::path::Path;
 
 use super::error::Error;
 use super::file::object_path;
@@ -65,24 +66,33 @@ impl Log {
 
     /// Checks that a new table finds its place empty, but for what a killed first write left behind.
     pub(crate) async fn check_vacant(&self) -> Result<(), Error> {
-        let listing = self.place.store.list_with_delimiter(None).await;
-        let listing =
-            listing.map_err(|source| Error::storage("read", self.place.name.clone(), source))?;
-        let first = self.table.partition_names().first().map(|name| format!("{name}="));
-        let folders = listing.common_prefixes.iter().filter_map(|path| path.filename());
-        let is_own = |name: &str| {
-            name == "_delta_log"
-                || first.as_ref().is_some_and(|first| name.starts_with(first.as_str()))
+        let names = self.table.partition_names();
+        let is_own = |path: &Path| {
+            let parts: Vec<_> = path.parts().collect();
+            let Some((file, folders)) = parts.split_last() else { return true };
+            let is_part = file.as_ref().starts_with("part-") && file.as_ref().ends_with(".parquet");
+            let is_partition = folders.len() == names.len()
+                && folders.iter().zip(&names).all(|(folder, name)| {
+                    folder.as_ref().strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
+                });
+            folders.first().is_some_and(|first| first.as_ref() == "_delta_log")
+                || (is_part && is_partition)
         };
-        let mut strange: Vec<&str> = folders.filter(|name| !is_own(name)).collect();
-        let files = listing.objects.iter().filter_map(|file| file.location.filename());
-        strange.extend(files.filter(|name| first.is_some() || !name.ends_with(".parquet")));
-        match strange.first() {
-            Some(found) => Err(Error::Foreign {
-                place: self.place.name.clone(),
-                problem: format!("it has no `_delta_log`, and holds `{found}`"),
-            }),
-            None => Ok(()),
+        let mut listing = self.place.store.list(None);
+        loop {
+            match listing.try_next().await {
+                Ok(Some(file)) if is_own(&file.location) => {}
+                Ok(Some(file)) => {
+                    return Err(Error::Foreign {
+                        place: self.place.name.clone(),
+                        problem: format!("it has no `_delta_log`, and holds `{}`", file.location),
+                    });
+                }
+                Ok(None) | Err(object_store::Error::NotFound { .. }) => return Ok(()),
+                Err(source) => {
+                    return Err(Error::storage("read", self.place.name.clone(), source));
+                }
+            }
         }
     }
 }

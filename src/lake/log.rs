@@ -170,6 +170,8 @@ impl Log {
         };
         match self.load(Some(version)).await {
             Ok(Some(known)) if known.now.version == version => Ok(known.now),
+            // That the store does not answer says nothing about the version.
+            Err(error) if error.is_transient() => Err(error),
             Ok(_) | Err(Error::Log { .. }) => Err(gone()),
             Err(error) => Err(error),
         }

@@ -22,6 +22,8 @@ use object_store::{ObjectMeta, ObjectStoreExt as _, PutPayload};
 use serde::Serialize;
 use uuid::Uuid;
 
+pub(crate) use self::vacuum::staged_in;
+
 use super::Lake;
 use super::error::Error;
 use super::log::Log;

@@ -58,21 +58,33 @@ impl Lake {
         Ok(Proof { keys: KEYS, writers: WRITERS, took: begun.elapsed() })
     }
 
-    /// Probes an object store that holds no table yet; does nothing for files, and once there are tables.
+    /// Probes a store that holds no table yet; does nothing once there are some.
     ///
     /// # Errors
     /// As [`Lake::probe`]; nothing stays written then.
     pub async fn probe_if_new(&self) -> Result<(), Error> {
-        if self.store.url.scheme() == "file" {
-            return Ok(());
-        }
-        let listing = self.store.root.list_with_delimiter(None).await;
-        let listing = listing.map_err(|source| Error::storage("list", self.place(), source))?;
-        let is_table = |name: &str| self.catalog.table(name).is_some();
-        if listing.common_prefixes.iter().any(|folder| folder.filename().is_some_and(is_table)) {
-            return Ok(());
+        for folder in self.folders(None).await? {
+            // Others may have folders of such a name where the place is shared.
+            let is_named = folder.filename().is_some_and(|name| self.catalog.table(name).is_some());
+            if is_named
+                && self
+                    .folders(Some(&folder))
+                    .await?
+                    .iter()
+                    .any(|inside| inside.filename() == Some("_delta_log"))
+            {
+                return Ok(());
+            }
         }
         self.probe().await.map(drop)
+    }
+
+    async fn folders(&self, within: Option<&Path>) -> Result<Vec<Path>, Error> {
+        match self.store.root.list_with_delimiter(within).await {
+            Ok(listing) => Ok(listing.common_prefixes),
+            Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+            Err(source) => Err(Error::storage("list", self.place(), source)),
+        }
     }
 
     /// Returns the address for people: a path, or an address without secrets.

@@ -81,15 +81,16 @@ impl Lake {
     /// # Errors
     /// Fails with the first table that was written by a newer adolake, cannot be read as its schema says, or is foreign.
     pub async fn check_tables(&self) -> Result<(), Error> {
-        for (_, look) in self.inspect().await {
-            if let Err(
-                error @ (Error::Foreign { .. }
-                | Error::Newer { .. }
-                | Error::Incompatible { .. }
-                | Error::Changed { .. }),
-            ) = look
-            {
-                return Err(error);
+        for (name, look) in self.inspect().await {
+            match look {
+                Err(
+                    error @ (Error::Foreign { .. }
+                    | Error::Newer { .. }
+                    | Error::Incompatible { .. }
+                    | Error::Changed { .. }),
+                ) => return Err(error),
+                Ok(None) => self.log(&name)?.check_vacant().await?,
+                _ => {}
             }
         }
         Ok(())

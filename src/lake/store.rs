@@ -52,6 +52,10 @@ impl Store {
             return Self::local(FilePath::new(address), address);
         };
         let mut url = Url::parse(address).map_err(|problem| wrong(problem.to_string()))?;
+        if url.fragment().is_some() {
+            // No store is told of it: what follows would be lost, and with it what tells two lakes apart.
+            return Err(wrong("a `#` in an address is written `%23`".into()));
+        }
         if scheme == "file" {
             let path = url.to_file_path().map_err(|()| wrong("it is not a local path".into()))?;
             return Self::local(&path, address);
@@ -205,5 +209,9 @@ mod tests {
         let options = BTreeMap::from([("colour".to_owned(), "blue".to_owned())]);
         let error = Store::open("s3://bucket/lake", &options).unwrap_err().to_string();
         assert!(error.contains("unknown option `colour`"), "{error}");
+        for address in ["s3://bucket/team#1", "file:///tmp/team#1"] {
+            let error = Store::open(address, &none).unwrap_err().to_string();
+            assert!(error.contains("`%23`"), "{error}");
+        }
     }
 }

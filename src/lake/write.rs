@@ -122,6 +122,32 @@ pub(crate) async fn write(log: &Arc<Log>, change: Change<'_>) -> Result<Written,
     Err(Error::Contention { table: table.name.clone(), attempts: MAX_ATTEMPTS })
 }
 
+/// Brings the metadata of a stored table up to date with its schema, though no row changes: whoever reads it finds the
+/// columns that the schemas tell of.
+pub(crate) async fn renew(log: &Log) -> Result<(), Error> {
+    let is_behind = |base: &Arc<Snapshot>| base.fit == Fit::Behind;
+    if !log.within(RECENT).await?.as_ref().is_some_and(is_behind) {
+        return Ok(());
+    }
+    let _one_at_a_time = log.lock().await;
+    for attempt in 1..=MAX_ATTEMPTS {
+        let Some(base) = log.latest().await?.filter(is_behind) else { return Ok(()) };
+        let now_ms = Utc::now().timestamp_millis();
+        let metadata =
+            evolve::metadata(&log.table, log.keep_versions, Some(&base.metadata), now_ms)?;
+        let info = CommitInfo {
+            operation: Some("UPDATE SCHEMA".to_owned()),
+            is_blind_append: Some(false),
+            ..CommitInfo::default()
+        };
+        match log.commit(Some(&base), info, vec![Action::Metadata(metadata)]).await? {
+            Outcome::Committed(_) => return Ok(()),
+            Outcome::Lost => tokio::time::sleep(pause(attempt)).await,
+        }
+    }
+    Err(Error::Contention { table: log.table.name.clone(), attempts: MAX_ATTEMPTS })
+}
+
 /// Returns how long to wait before the next attempt: longer each time, never the same for two writers.
 pub(super) fn pause(attempt: u32) -> Duration {
     let longest = Duration::from_millis(4 << attempt.min(7)).min(LONGEST_PAUSE);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
@@ -20,6 +21,9 @@ const ONE_PUT: u64 = 8 << 20;
 /// Parts of larger files, and how many are under way at once.
 const PART: usize = 8 << 20;
 const PARTS_AT_ONCE: usize = 4;
+
+/// No file that is being put on a local disk stands still for so long.
+const STAGED_FOR: Duration = Duration::from_secs(3600);
 
 /// A folder or prefix that is published to.
 #[derive(Debug)]
@@ -132,6 +136,19 @@ impl Place {
             }
         }
         Ok(())
+    }
+
+    /// Removes what kills left on a local disk of files that were being put: listings pass over it, but engines that take
+    /// every file of a folder do not.
+    pub(super) fn remove_staged(&self) {
+        let folder = std::path::Path::new(&self.name);
+        let before = SystemTime::now().checked_sub(STAGED_FOR);
+        if let Some(before) = before.filter(|_| folder.is_absolute()) {
+            for file in lake::staged_in(folder, before) {
+                // The next publish tries again.
+                let _ = std::fs::remove_file(file);
+            }
+        }
     }
 
     /// Fails where there is something that was not published.

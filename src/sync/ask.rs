@@ -50,7 +50,10 @@ impl Run {
         what: &'static str,
         mut take: impl FnMut(&RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let failed = |source| Error::Query { what, source: Box::new(source) };
+        let failed = |source| match lake::of_file(&source) {
+            Some(source) => unreadable(source),
+            None => Error::Query { what, source: Box::new(source) },
+        };
         let begun = Instant::now();
         let session = self.input.lake.session_for(sql).await.map_err(unreadable)?;
         let instant = |at: DateTime<Utc>| {

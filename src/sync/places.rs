@@ -147,9 +147,11 @@ async fn all_projects(run: &mut Run, list: Rows, here: Scope) -> Result<Listed, 
         } else {
             let visibility = row.text("visibility").filter(|text| *text != "unchanged");
             listed.alive.insert(id.clone(), visibility.map(str::to_owned));
-            if matches!(row.text("state"), None | Some("wellFormed" | "unchanged"))
-                && is_selected(run, &name)
-            {
+            let state = row.text("state").unwrap_or_default().to_ascii_lowercase();
+            // Not there yet, or no longer; what a state of another name means is found out by reading.
+            let is_there =
+                !["new", "createpending", "deleting", "deleted"].contains(&state.as_str());
+            if is_there && is_selected(run, &name) {
                 selected.push(Project { id, name });
             }
         }
@@ -183,7 +185,10 @@ async fn all_repositories(run: &mut Run, now: Window, listed: &Listed) -> Result
     let here = Scope { window: now, ..scope(run, Resource::Repositories) };
     let rows = match run.sort_out(repositories::fetch(&run.metered(&here.meter)).await)? {
         Ok(rows) => rows,
-        Err(outcome) => return run.record(vec![(here, outcome)]).await,
+        Err(outcome) => {
+            run.lacks_repositories = true;
+            return run.record(vec![(here, outcome)]).await;
+        }
     };
     let ids: HashSet<&str> = run.projects.iter().map(|project| project.id.as_str()).collect();
     let mut own: Vec<Row> = rows

@@ -88,9 +88,12 @@ async fn of_project(
         };
         let before = stored.get(&id);
         let is_deleted = configuration.is_deleted == Some(true);
-        let is_known = before.and_then(|revisions| revisions.get(&revision)).is_some_and(|rows| {
-            // One that was taken for deleted and stands in the list again was not.
-            rows.iter().all(|row| row.bool("is_deleted") == Some(is_deleted))
+        let is_known = before.is_some_and(|revisions| {
+            // One that was taken for deleted and stands in the list again was not. Earlier revisions may have been refused
+            // when this one was read.
+            let is_same = |row: &Row| row.bool("is_deleted") == Some(is_deleted);
+            revisions.get(&revision).is_some_and(|rows| rows.iter().all(is_same))
+                && revisions.range(..=revision).count() as i64 >= revision
         });
         if is_known {
             continue;

@@ -187,7 +187,8 @@ async fn of_commits(run: &Run, repository_id: &str, rows: Vec<Row>) -> Result<Ve
         let Some(numbers) = explained.get(&commit) else { continue };
         let old = row.text("old_commit").unwrap_or_default().to_owned();
         let forced = pushes::is_force(&source, project, repository_id, &old, &commit).await;
-        row.set("is_force", settle(run, project, forced)?.flatten());
+        let Some(forced) = settle(run, project, forced)? else { continue };
+        row.set("is_force", forced);
         row.set("pull_request_ids", pushes::joined(numbers));
         changed.push(row);
     }

@@ -68,6 +68,8 @@ pub(super) struct Run {
     pub projects: Vec<Project>,
     /// Repositories of those projects.
     pub repositories: Vec<Repository>,
+    /// Whether the list of them could not be read.
+    pub lacks_repositories: bool,
     /// How reading details goes.
     pub details: Tally,
     /// How reading timelines goes.
@@ -146,6 +148,7 @@ impl Run {
             judge,
             projects: Vec::new(),
             repositories: Vec::new(),
+            lacks_repositories: false,
             details: tally(Resource::PullRequestDetails, &[], DateTime::UNIX_EPOCH),
             jobs: tally(Resource::PipelineRunJobs, &[], DateTime::UNIX_EPOCH),
             explanations: tally(Resource::Pushes, &[], DateTime::UNIX_EPOCH),
@@ -167,6 +170,12 @@ impl Run {
             (&mut run.explanations, Resource::Pushes),
         ] {
             *own = tally(resource, &run.projects, run.upper);
+        }
+        if run.lacks_repositories {
+            // Which pull requests are judged is then not known, and so neither whether their details are here.
+            for project in &run.projects {
+                run.details.missing(&project.id, "its repositories could not be listed".to_owned());
+            }
         }
         Ok(run)
     }

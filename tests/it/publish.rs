@@ -219,6 +219,20 @@ async fn a_publish_that_was_killed_is_finished_by_the_next() {
     assert!(published(&lake, &out).await.is_unchanged());
 }
 
+#[tokio::test]
+async fn half_a_file_that_a_kill_left_is_removed_by_a_later_publish() {
+    let (folder, lake) = judged().await;
+    let out = folder.path().join("out");
+    published(&lake, &out).await;
+    let partition = out.join("repositories/organization=contoso");
+    let [old, young] = ["data.parquet#1", "data.parquet#2"].map(|name| partition.join(name));
+    let file = fs::File::create(&old).unwrap();
+    file.set_modified(SystemTime::now() - std::time::Duration::from_secs(7200)).unwrap();
+    fs::write(&young, "another publish is at it").unwrap();
+    assert!(published(&lake, &out).await.is_unchanged());
+    assert!(!old.exists() && young.exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reads_during_publishes_sees_whole_files() {
     let (folder, lake) = judged().await;

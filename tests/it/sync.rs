@@ -7,6 +7,7 @@ mod places;
 mod planned;
 mod policies;
 mod population;
+mod pushes;
 mod runs;
 
 use std::collections::BTreeMap;

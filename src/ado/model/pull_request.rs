@@ -265,5 +265,5 @@ pub struct StatusContext {
 #[serde(default)]
 #[expect(missing_docs, reason = "fields are those of the API")]
 pub struct PullRequestQuery {
-    pub results: Option<Vec<BTreeMap<String, Vec<PullRequest>>>>,
+    pub results: Option<Vec<BTreeMap<String, Option<Vec<PullRequest>>>>>,
 }

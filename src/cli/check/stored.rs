@@ -1,6 +1,5 @@
 //! `adolake check --verify RUN` and `--diff RUN`: what a stored run was, computed again.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -124,9 +123,7 @@ pub(super) async fn diff(
     for difference in &after.differences {
         context.output.warn(&format!("counts differ: {difference}"));
     }
-    let mut out = context.output.data();
-    comparison.write(args.format.of_report(), &mut out)?;
-    out.flush()?;
+    context.output.data(|out| Ok(comparison.write(args.format.of_report(), out)?))?;
     for (file, format) in files {
         write_file(&file, |out| Ok(comparison.write(format.of_report(), out)?))?;
     }

@@ -106,7 +106,7 @@ async fn respond(
         return Ok(());
     }
     if command == "\\d" || command == "\\dt" {
-        return Ok(context.output.print(&list(session, context)?)?);
+        return context.output.print(&list(session, context)?);
     }
     if let Some(table) = command.strip_prefix("\\d ") {
         return describe(session, table.trim(), context).await;
@@ -174,7 +174,7 @@ async fn describe(session: &Session, table: &str, context: &Context) -> anyhow::
         text.push_str(format!("{name}  {:9}  {about}", kind(field.data_type())).trim_end());
         text.push('\n');
     }
-    Ok(context.output.print(&text)?)
+    context.output.print(&text)
 }
 
 fn kind(kind: &arrow::datatypes::DataType) -> String {

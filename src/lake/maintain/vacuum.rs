@@ -135,10 +135,13 @@ async fn remove(log: &Log, paths: Vec<Path>) -> Result<(), Error> {
 /// Finds what kills left of files that were being put on a local disk, which listings pass over.
 fn staged(log: &Log, before: SystemTime) -> Vec<PathBuf> {
     let folder = FilePath::new(&log.place.name);
+    if folder.is_absolute() { staged_in(folder, before) } else { Vec::new() }
+}
+
+/// Finds the same below any folder.
+pub(crate) fn staged_in(folder: &FilePath, before: SystemTime) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    if folder.is_absolute() {
-        find_staged(folder, before, &mut found);
-    }
+    find_staged(folder, before, &mut found);
     found
 }
 

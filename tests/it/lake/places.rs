@@ -143,7 +143,7 @@ async fn newer_and_incompatible_tables_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_columns_are_null_until_the_next_write_adds_them() {
+async fn new_columns_are_null_until_a_write_or_a_sync_adds_them() {
     let folder = tempfile::tempdir().unwrap();
     let schemas = folder.path().join("schemas");
     std::fs::create_dir(&schemas).unwrap();
@@ -171,6 +171,18 @@ async fn new_columns_are_null_until_the_next_write_adds_them() {
     assert_eq!(count(&now, "select count(*) from pushes where is_force is null").await, 1);
     // The same row is still the same.
     assert_eq!(write(&now, "pushes", day(2), vec![push(1, "2026-01")]).await.version, None);
+    let copy = folder.path().join("copy");
+    copy_folder(&lake, &copy);
+    let quiet = open(&copy);
+    for _ in 0..2 {
+        quiet.renew_tables().await.unwrap();
+        let newest = commits(&copy, "pushes");
+        assert_eq!(newest.len(), 2, "once is enough");
+    }
+    assert_eq!(count(&open(&copy), "select count(*) from pushes where is_force is null").await, 1);
+    let url = copy.to_str().unwrap();
+    let of_older = Lake::open(url, &BTreeMap::new(), 400 * DAY, Arc::clone(&older)).unwrap();
+    assert!(matches!(of_older.session().await.unwrap_err(), Error::Newer { .. }));
     let mut forced = push(2, "2026-01");
     forced.set("is_force", true);
     assert_eq!(write(&now, "pushes", day(2), vec![forced]).await.version, Some(1));
@@ -181,4 +193,30 @@ async fn new_columns_are_null_until_the_next_write_adds_them() {
     insta::assert_snapshot!(ask(&open(&lake).session().await.unwrap(), query).await);
     let error = Lake::session(&before).await.unwrap_err();
     assert!(matches!(error, Error::Newer { .. }), "{error}");
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if from.is_dir() {
+            copy_folder(&from, &to);
+        } else {
+            std::fs::copy(from, to).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_others_partitioned_likewise_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let published = folder.path().join("pushes/organization=contoso/pushed_month=2026-01");
+    std::fs::create_dir_all(&published).unwrap();
+    std::fs::write(published.join("data.parquet"), "of somebody else").unwrap();
+    let lake = open(folder.path());
+    let error = fails(&lake, "pushes", vec![push(1, "2026-01")]).await;
+    assert!(matches!(error, Error::Foreign { .. }), "{error}");
+    // Before anything is written to other tables, too.
+    let error = open(folder.path()).check_tables().await.unwrap_err();
+    assert!(error.to_string().contains("data.parquet"), "{error}");
 }

@@ -250,8 +250,22 @@ async fn only_a_store_without_tables_is_probed_of_itself() {
     let commit = Location::from("projects/_delta_log/00000000000000000000.json");
     store.inner.put(&commit, PutPayload::from_static(b"{}")).await.unwrap();
     lake.probe_if_new().await.unwrap();
-    let files = Store::new(Manner::IgnoresConditions);
-    files.lake("file:///nowhere/lake/").probe_if_new().await.unwrap();
+}
+
+#[tokio::test]
+async fn folders_of_others_with_the_name_of_a_table_are_no_tables() {
+    let store = Store::new(Manner::IgnoresConditions);
+    let other = Location::from("users/anna.csv");
+    store.inner.put(&other, PutPayload::from_static(b"x")).await.unwrap();
+    assert!(store.lake("s3://bucket/lake/").probe_if_new().await.is_err());
+}
+
+#[tokio::test]
+async fn a_new_lake_on_a_disk_without_hard_links_is_refused_for_that_reason() {
+    let disk = Store::new(Manner::HasNoLinks);
+    let error = disk.lake("file:///nowhere/lake/").probe_if_new().await.unwrap_err();
+    assert!(matches!(error, Error::NoHardLinks { .. }), "{error}");
+    assert!(disk.objects().await.is_empty());
 }
 
 #[tokio::test]

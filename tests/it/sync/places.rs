@@ -281,3 +281,27 @@ async fn organizations_hold_every_account_and_the_profile_is_read_once_a_day() {
     assert_eq!(fake.asked("profile").len(), 1);
     assert_eq!(fake.rows(rows).await, ["archive a2 archive false", "contoso a1 Contoso true"]);
 }
+
+#[tokio::test]
+async fn a_project_in_a_state_of_another_name_is_read() {
+    let fake = Fake::start("").await;
+    let projects = [("p2", "new"), ("p3", "createPending"), ("p4", "deleting")];
+    let mut list = vec![project(PROJECT, "shop", "wellFormedAgain")];
+    list.extend(projects.iter().map(|(id, state)| project(id, id, state)));
+    fake.set("projects", list.into());
+    fake.merged(1, "2026-03-09T08:00:00Z");
+    fake.sync_whole().await;
+    assert_eq!(fake.row("select count(*) from pull_requests").await, "1");
+    assert_eq!(fake.asked("/p2/").len(), 0);
+}
+
+#[tokio::test]
+async fn without_the_list_of_repositories_no_details_are_said_to_be_here() {
+    let fake = Fake::start("").await;
+    fake.set("git/repositories", json!(403));
+    fake.merged(1, "2026-03-09T08:00:00Z");
+    let report = fake.sync().await;
+    let details = only_from(&report, "pull_request_details", PROJECT);
+    assert_eq!(details.text("status"), Some("partial"));
+    assert_eq!(fake.row("select count(*) from pull_requests").await, "1");
+}

@@ -84,3 +84,20 @@ async fn a_policy_without_an_id_is_an_error_and_the_others_are_read() {
     assert!(problems[0].contains("`id` of policy `without id` is missing"), "{problems:?}");
     assert_eq!(fake.row("select policy_id from branch_policies").await, "3");
 }
+
+#[tokio::test]
+async fn a_history_that_was_refused_is_asked_for_again() {
+    let fake = Fake::start("").await;
+    let revisions = json!([policy(1, "2026-01-01T00:00:00Z"), policy(2, "2026-02-01T00:00:00Z")]);
+    fake.set("policy/configurations", json!([revisions[1]]));
+    fake.set("policy/configurations/3/revisions", json!(403));
+    assert!(fake.sync().await.is_partial());
+    assert_eq!(fake.rows(POLICIES).await.len(), 1);
+    fake.set("policy/configurations/3/revisions", revisions);
+    fake.advance(TimeDelta::days(1));
+    fake.sync_whole().await;
+    let revisions = "select revision, is_valid_from_proven from branch_policies order by 1";
+    assert_eq!(fake.rows(revisions).await, ["1 true", "2 true"]);
+    fake.sync_whole().await;
+    assert_eq!(fake.asked("/revisions").len(), 0);
+}

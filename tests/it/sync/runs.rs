@@ -188,3 +188,49 @@ async fn lookalikes_on_another_host_belong_to_no_pull_request() {
         ["contoso/api -".to_owned(), format!("{REPOSITORY} 1")]
     );
 }
+
+#[tokio::test]
+async fn what_the_list_of_deleted_runs_leaves_out_stays_as_it_was_read() {
+    let fake = Fake::start("").await;
+    let more = json!({"finishTime": "2025-06-01T09:00:00Z", "buildNumber": "7", "sourceVersion": "a1",
+                      "requestedFor": {"uniqueName": "anna@contoso.com"}});
+    for number in [77, 78] {
+        fake.run(number, more.clone());
+    }
+    fake.sync_whole().await;
+    let evidence = "select run_id, pipeline_name, pipeline_folder, repository_id, repository_type, build_number, reason, \
+                    status, source_branch, source_version, requested_for from pipeline_runs order by 1";
+    let before = fake.rows(evidence).await;
+    let bare = json!({"deleted": true, "finishTime": "2025-06-01T09:00:00Z", "buildNumber": null, "reason": null,
+                      "repository": null, "sourceBranch": null, "sourceVersion": null, "requestedFor": null,
+                      "definition": {"id": 5}});
+    fake.run(77, bare.clone());
+    fake.run(78, bare);
+    fake.run(
+        78,
+        json!({"deleted": true, "finishTime": "2025-06-01T09:00:00Z", "definition": null}),
+    );
+    fake.advance(TimeDelta::days(8));
+    fake.sync_whole().await;
+    assert_eq!(fake.rows(evidence).await, before);
+    let deleted = "select deleted_at is not null from pipeline_runs order by run_id";
+    assert_eq!(fake.rows(deleted).await, ["true", "false"], "the second names no pipeline");
+}
+
+#[tokio::test]
+async fn earlier_attempts_that_may_not_be_read_leave_the_timeline_unread() {
+    let fake = Fake::start(JOBS).await;
+    fake.merged(1, "2026-03-09T08:00:00Z");
+    fake.run(77, json!({"finishTime": "2026-03-08T09:00:00Z"}));
+    fake.set("build/builds/77/timeline", json!({"records": [
+        {"id": "j", "type": "Job", "name": "csharp", "attempt": 2, "state": "completed", "result": "succeeded",
+         "previousAttempts": [{"attempt": 1, "timelineId": "t1", "recordId": "j"}]}]}));
+    fake.set("build/builds/77/timeline/t1", json!(403));
+    let report = fake.sync().await;
+    assert!(fake.problems(&report)[0].contains("pipeline_run_jobs"), "{report:?}");
+    let read = "select jobs_read_at is not null from pipeline_runs";
+    assert_eq!(fake.row(read).await, "false");
+    fake.set("build/builds/77/timeline/t1", json!(404));
+    fake.sync_whole().await;
+    assert_eq!(fake.row(read).await, "true", "what is missing cannot be read later either");
+}
