@@ -251,8 +251,8 @@ impl Walk {
         self.largest = self.largest.max(count);
         let known = keys.iter().rposition(|key| self.seen.contains(key));
         let is_start = self.seen.is_empty();
-        if count == 0 && self.skip >= self.seen.len() {
-            // Nothing stands behind as many rows as were seen: a server may name a row twice, so that this page was reached.
+        if count == 0 && self.skip == self.seen.len() && self.stalls == 1 {
+            // The page before ended with the last row, though that stood in it a second time, and nothing stands behind.
             return Ok(Next::End);
         }
         let is_lost = known.is_none() && !is_start && self.skip > 0 && self.largest > 1;

@@ -10,7 +10,7 @@ use object_store::path::Path;
 
 use super::error::Error;
 use super::file::object_path;
-use super::log::{Log, Snapshot};
+use super::log::{Log, RECENT, Snapshot};
 
 /// What a look at the folder of a log shows.
 #[derive(Debug, Default)]
@@ -126,4 +126,26 @@ pub(crate) async fn version_at(log: &Arc<Log>, at: DateTime<Utc>) -> Result<Foun
     }
     let oldest = DateTime::from_timestamp_millis(log.timestamp(first).await?).unwrap_or_default();
     Ok(if first == 0 { Found::Younger { since: Some(oldest) } } else { Found::TooOld { oldest } })
+}
+
+/// Tells since when all data files are there, where an older version lacks some: upkeep removes what no kept version
+/// needs, and leaves the log a little longer.
+pub(crate) async fn complete_since(
+    log: &Arc<Log>,
+    version: u64,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    let lacks =
+        async |version| Ok::<_, Error>(log.missing_file(&*log.at(version).await?).await?.is_some());
+    let newest = log.within(RECENT).await?.map(|newest| newest.version);
+    if newest == Some(version) || !lacks(version).await? {
+        return Ok(None);
+    }
+    let kept = log.listed().await?.versions;
+    let (mut low, mut high) = (kept.partition_point(|own| *own <= version), kept.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        if lacks(kept[middle]).await? { low = middle + 1 } else { high = middle }
+    }
+    let Some(&oldest) = kept.get(low) else { return Ok(None) };
+    Ok(DateTime::from_timestamp_millis(log.timestamp(oldest).await?))
 }

@@ -216,7 +216,7 @@ impl Sample {
     /// Looks at texts, numbers and instants.
     fn of(array: &ArrayRef) -> Self {
         fn look<T: Hash + Eq>(values: impl Iterator<Item = Option<T>>) -> Sample {
-            let mut seen = HashSet::new();
+            let mut seen = HashSet::with_capacity(SAMPLE);
             let values = values.flatten().map(|value| seen.insert(value)).count();
             Sample { values, distinct: seen.len() }
         }

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::Lake;
 use super::error::Error;
-use super::history::{Found, version_at};
+use super::history::{Found, complete_since, version_at};
 use super::log::{Log, RECENT, Snapshot};
 use super::scan::LakeTable;
 use super::store::ENGINE_URL;
@@ -164,6 +164,13 @@ impl Lake {
             Found::Version(_) | Found::TooOld { .. } => Some(DateTime::UNIX_EPOCH),
         });
         if let Some(oldest) = births.flatten().min().filter(|oldest| *oldest > at) {
+            return Err(Error::TooOld { at, oldest });
+        }
+        let since = self.logs.values().zip(&found).map(async |(log, found)| match found {
+            Found::Version(version) => complete_since(log, *version).await,
+            Found::TooOld { .. } | Found::Younger { .. } => Ok(None),
+        });
+        if let Some(oldest) = try_join_all(since).await?.into_iter().flatten().max() {
             return Err(Error::TooOld { at, oldest });
         }
         let versions = self.logs.keys().zip(found).filter_map(|(name, found)| match found {

@@ -10,7 +10,7 @@ use super::reconcile::ContentHash;
 use crate::schema::{self, Cell, META_COLUMNS, Row, Table, to_partial_batch};
 
 /// Rows that become one batch.
-const PACKED_ROWS: usize = 1024;
+const PACKED_ROWS: usize = 512;
 
 /// Rows of one table and one organization.
 #[derive(Debug, Default)]

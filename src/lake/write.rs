@@ -53,8 +53,10 @@ const PARALLEL_PARTITIONS: usize = 4;
 /// file, and nothing else of the table is left to be done meanwhile.
 const SPLIT_BYTES: usize = 12 << 20;
 
-/// Rows that become one Arrow batch.
+/// Rows that are put in order and encoded at once: at most so many, and of long ones so many bytes, which the caches of a
+/// core still hold when they are encoded.
 const BATCH_ROWS: usize = 16 << 10;
+const BATCH_BYTES: usize = 2 << 20;
 
 /// What happens to stored rows of a partition, and what is added.
 #[derive(Default)]
@@ -308,7 +310,8 @@ impl Job {
         let incoming = self.search.incoming();
         if rows.is_empty() {
             // The usual case: new rows alone, already in order.
-            for some in plan.inserts.chunks(BATCH_ROWS) {
+            let rows = (BATCH_BYTES / incoming.row_bytes().max(1)).clamp(1, BATCH_ROWS);
+            for some in plan.inserts.chunks(rows) {
                 let hashes: Vec<u64> =
                     some.iter().map(|&at| incoming.index().hashes()[at]).collect();
                 let batch = incoming.batch_at(some.iter().copied())?;

@@ -51,7 +51,10 @@ impl Run {
         mut take: impl FnMut(&RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let failed = |source| match lake::of_file(&source) {
-            Some(source) => unreadable(source),
+            Some(source) => {
+                let (doing, source) = ("find out from the lake", Box::new(source));
+                Error::Lake { doing, what: what.to_owned(), source }
+            }
             None => Error::Query { what, source: Box::new(source) },
         };
         let begun = Instant::now();

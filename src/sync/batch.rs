@@ -137,7 +137,6 @@ impl Batch {
     /// Writes all that has gathered, then the windows that need nothing more.
     pub async fn write(&mut self, run: &Run) -> Result<(), Error> {
         let judged = std::mem::take(&mut self.judged);
-        super::jobs::read(run, &judged).await?;
         let (windows, counts) = self.close();
         let seen_at = self.last_seen.unwrap_or_default();
         let mut write = |table| {
@@ -145,7 +144,8 @@ impl Batch {
             let complete = self.complete.remove(table).unwrap_or_default();
             run.write(table, rows, complete, seen_at)
         };
-        futures::future::try_join_all(CHILDREN.into_iter().map(&mut write)).await?;
+        let children = futures::future::try_join_all(CHILDREN.into_iter().map(&mut write));
+        futures::try_join!(children, super::jobs::read(run, &judged))?;
         write("pipeline_runs").await?;
         let counts = run.write("population_counts", counts, Vec::new(), run.now());
         futures::try_join!(write("pull_requests"), counts)?;

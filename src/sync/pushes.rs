@@ -9,6 +9,7 @@ use super::error::Error;
 use super::scope::{Outcome, Scope};
 use super::settled::Question;
 use crate::extract::{self, Resource, pushes};
+use crate::lake::Rows;
 use crate::schema::Row;
 use crate::window::Window;
 
@@ -51,9 +52,9 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     let mut read = futures::stream::iter(branches)
         .map(async |branch| of_branch(run, branch).await)
         .buffer_unordered(run.in_flight());
-    let (mut rows, mut ended, mut begun) = (Vec::new(), Vec::new(), run.now());
+    let (mut rows, mut ended, mut begun) = (Rows::default(), Vec::new(), run.now());
     while let Some((pushed, scopes)) = read.try_next().await? {
-        rows.extend(pushed);
+        rows.extend(run.organization(), pushed).map_err(|source| Error::Schema { source })?;
         ended.extend(scopes);
         let waited = run.now().signed_duration_since(begun).num_seconds();
         if rows.len() >= MOST_ROWS || waited >= MOST_SECONDS {
@@ -66,7 +67,7 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     Ok(())
 }
 
-async fn write(run: &Run, rows: Vec<Row>, ended: Vec<(Scope, Outcome)>) -> Result<(), Error> {
+async fn write(run: &Run, rows: Rows, ended: Vec<(Scope, Outcome)>) -> Result<(), Error> {
     run.write("pushes", rows, Vec::new(), run.now()).await?;
     run.record(ended).await
 }

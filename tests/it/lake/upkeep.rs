@@ -114,6 +114,29 @@ async fn what_no_kept_version_needs_is_removed() {
 }
 
 #[tokio::test]
+async fn a_past_whose_files_are_gone_is_too_old_though_the_log_still_tells_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path());
+    nights(&lake, 0, 3).await;
+    let old = files(&folder.path().join("pushes"), ".zstd.parquet");
+    maintain(&lake, "pushes", Utc::now()).await;
+    let times: Vec<_> = commits(folder.path(), "pushes")
+        .iter()
+        .map(|commit| commit[0]["commitInfo"]["timestamp"].as_i64().unwrap())
+        .map(|at| DateTime::from_timestamp_millis(at).unwrap())
+        .collect();
+    assert_eq!(open(folder.path()).versions_at(times[1]).await.unwrap()["pushes"], 1);
+    std::fs::remove_file(&old[0]).unwrap();
+    let lake = open(folder.path());
+    for at in &times[..3] {
+        let error = lake.versions_at(*at).await.unwrap_err();
+        let Error::TooOld { oldest, .. } = error else { panic!("{error}") };
+        assert!(oldest > *at && times.contains(&oldest), "{oldest}: {times:?}");
+        assert!(lake.versions_at(oldest).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn files_of_killed_commits_go_once_they_are_old() {
     let folder = tempfile::tempdir().unwrap();
     let lake = open(folder.path());
