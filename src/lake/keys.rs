@@ -129,10 +129,6 @@ impl Index {
         Self { keys, rows, order, hashes, sorted: OnceLock::new() }
     }
 
-    pub(crate) fn columns(&self) -> &[usize] {
-        &self.keys.columns
-    }
-
     /// Returns for each position the batch and the row in it.
     pub(crate) fn order(&self) -> &[(usize, usize)] {
         &self.order

@@ -44,8 +44,11 @@ pub(crate) struct Search {
 
 /// Complete parents that are named by the same columns.
 struct Parents {
-    index: Index,
-    /// Positions among the complete answers, each with what names the parent, in the order of the index's columns.
+    /// Columns that name them.
+    columns: Vec<usize>,
+    /// Made when a file is met that may hold a child.
+    index: OnceLock<Index>,
+    /// Positions among the complete answers, each with what names the parent, in the order of the columns.
     members: Vec<(usize, Vec<Cell>)>,
     /// Members by the partition that they name in full; the others may have children anywhere.
     by_partition: HashMap<Vec<String>, Vec<usize>>,
@@ -90,7 +93,6 @@ impl Parents {
             }
             _ => None,
         };
-        let index = Index::new(table, columns.clone(), values)?;
         let names_partition = partition.len() == table.partitions.len();
         let mut by_partition: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
         let mut anywhere = Vec::new();
@@ -105,7 +107,20 @@ impl Parents {
                 anywhere.push(at);
             }
         }
-        Ok(Self { index, members, by_partition, anywhere, partition, own, hashes })
+        let index = OnceLock::new();
+        Ok(Self { columns, index, members, by_partition, anywhere, partition, own, hashes })
+    }
+
+    fn index(&self, table: &Table) -> Result<&Index, ArrowError> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let values = |column: usize| {
+            let place = self.columns.iter().position(|own| *own == column).unwrap_or(0);
+            self.members.iter().map(move |(_, cells)| &cells[place])
+        };
+        let index = Index::new(table, self.columns.clone(), values)?;
+        Ok(self.index.get_or_init(|| index))
     }
 
     fn may_be_in(&self, log: &Log, file: &DataFile) -> bool {
@@ -209,7 +224,7 @@ impl Search {
         let failed = |source: ArrowError| log.file_error("read", &file.path, source.into());
         let mut columns = self.table.key.clone();
         if has_parents {
-            columns.extend(self.parents.iter().flat_map(|parents| parents.index.columns()));
+            columns.extend(self.parents.iter().flat_map(|parents| &parents.columns));
             columns.extend(self.table.tombstone);
         }
         columns.sort_unstable();
@@ -264,7 +279,8 @@ impl Search {
         let Some(tombstone) = self.table.tombstone else { return Ok(vanished) };
         let gone = named(&self.table, batch, tombstone)?;
         for parents in &self.parents {
-            for (at, parent) in parents.index.matches(&self.table, batch)?.into_iter().enumerate() {
+            let matches_parent = parents.index(&self.table)?.matches(&self.table, batch)?;
+            for (at, parent) in matches_parent.into_iter().enumerate() {
                 if let (Some(parent), None, true) = (parent, matches[at], gone.is_null(at)) {
                     vanished.push((start + at, parents.members[parent].0));
                 }
