@@ -44,7 +44,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 pub use self::change::{Change, Complete, Written};
 pub use self::error::Error;
 pub(crate) use self::error::of_file;
-pub(crate) use self::maintain::staged_in;
+pub(crate) use self::maintain::staged;
 pub use self::maintain::{Care, Upkeep};
 pub use self::partitions::Partition;
 pub use self::parts::file_properties;

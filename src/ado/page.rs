@@ -167,8 +167,9 @@ struct Walk {
     stalls: u32,
     /// Rows of the largest page.
     largest: usize,
-    /// The row that was new last, and whether the latest page ends with it.
-    newest: Option<(u64, bool)>,
+    /// The row that was new last, and the one with which the latest page ended.
+    newest: Option<u64>,
+    last: Option<u64>,
     /// Keys of the rows of the list; of one that is paged by token, of its first and its latest page.
     seen: HashSet<u64>,
     latest: HashSet<u64>,
@@ -177,8 +178,8 @@ struct Walk {
 
 impl Walk {
     fn new(paging: Paging) -> Self {
-        let (newest, seen, latest, tokens) = Default::default();
-        Self { paging, skip: 0, back: 0, stalls: 0, largest: 0, newest, seen, latest, tokens }
+        let (newest, last, seen, latest, tokens) = Default::default();
+        Self { paging, skip: 0, back: 0, stalls: 0, largest: 0, newest, last, seen, latest, tokens }
     }
 
     /// Takes a page, leaves what is new of it, and says how to go on.
@@ -253,7 +254,7 @@ impl Walk {
         self.largest = self.largest.max(count);
         let known = keys.iter().rposition(|key| self.seen.contains(key));
         let is_start = self.seen.is_empty();
-        if count == 0 && self.skip == self.seen.len() && self.newest.is_some_and(|row| row.1) {
+        if count == 0 && !is_start && self.skip == self.seen.len() && self.last == self.newest {
             // Some row stood twice on the page before, so that its end was passed; nothing stands behind.
             return Ok(Next::End);
         }
@@ -265,8 +266,8 @@ impl Walk {
             return Ok(self.go(self.skip.saturating_sub(self.back)));
         }
         rows.retain(|row| row.key().is_none_or(|key| !self.seen.contains(&key)));
-        let newest = rows.last().and_then(Listed::key).or(self.newest.map(|row| row.0));
-        self.newest = newest.map(|newest| (newest, keys.last() == Some(&newest)));
+        self.newest = rows.last().and_then(Listed::key).or(self.newest);
+        self.last = keys.last().copied();
         self.seen.extend(keys);
         if !rows.is_empty() {
             (self.stalls, self.back) = (0, 0);

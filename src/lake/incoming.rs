@@ -26,6 +26,8 @@ pub(crate) struct Incoming {
     partitions: Vec<(Vec<String>, Range<usize>)>,
     /// By column, its value where all rows have the same.
     constants: Vec<Option<Cell>>,
+    /// Memory that all rows take.
+    bytes: usize,
 }
 
 impl Incoming {
@@ -48,7 +50,8 @@ impl Incoming {
         let (batches, index) = ordered(table, packed, stamp)?;
         let partitions = partitions(table, &batches, index.order());
         let constants = constants(table, organization, &batches, stamp);
-        Ok(Self { table: Arc::clone(table), batches, index, partitions, constants })
+        let bytes = batches.iter().map(RecordBatch::get_array_memory_size).sum();
+        Ok(Self { table: Arc::clone(table), batches, index, partitions, constants, bytes })
     }
 
     /// Returns how many rows there are.
@@ -58,8 +61,7 @@ impl Incoming {
 
     /// Returns about how many bytes of memory a row takes.
     pub(crate) fn row_bytes(&self) -> usize {
-        let bytes: usize = self.batches.iter().map(RecordBatch::get_array_memory_size).sum();
-        bytes / self.len().max(1)
+        self.bytes / self.len().max(1)
     }
 
     /// Returns the keys of the rows.

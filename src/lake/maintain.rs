@@ -22,7 +22,7 @@ use object_store::{ObjectMeta, ObjectStoreExt as _, PutPayload};
 use serde::Serialize;
 use uuid::Uuid;
 
-pub(crate) use self::vacuum::staged_in;
+pub(crate) use self::vacuum::staged;
 
 use super::Lake;
 use super::error::Error;

@@ -188,7 +188,7 @@ fn encoded_bytes(array: &ArrayRef, sample: &Sample) -> usize {
     }
     // A dictionary, and for each value its position in it.
     let position = usize::BITS - (sample.distinct - 1).leading_zeros();
-    bytes / values.max(1) * sample.distinct + values * position as usize / 8
+    bytes / values * sample.distinct + values * position as usize / 8
 }
 
 /// Returns about how many bytes the values of an array take.

@@ -81,6 +81,7 @@ impl Lake {
     /// # Errors
     /// Fails with the first table that was written by a newer adolake, cannot be read as its schema says, or is foreign.
     pub async fn check_tables(&self) -> Result<(), Error> {
+        let mut absent = Vec::new();
         for (name, look) in self.inspect().await {
             match look {
                 Err(
@@ -89,10 +90,11 @@ impl Lake {
                     | Error::Incompatible { .. }
                     | Error::Changed { .. }),
                 ) => return Err(error),
-                Ok(None) => self.log(&name)?.check_vacant().await?,
+                Ok(None) => absent.push(self.log(&name)?),
                 _ => {}
             }
         }
+        try_join_all(absent.into_iter().map(|log| log.check_vacant())).await?;
         Ok(())
     }
 

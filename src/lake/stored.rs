@@ -68,10 +68,6 @@ impl Parents {
         members: Vec<(usize, Vec<Cell>)>,
     ) -> Result<Self, ArrowError> {
         let place = |column: usize| columns.iter().position(|own| *own == column);
-        let values = |column: usize| {
-            let place = place(column).unwrap_or(0);
-            members.iter().map(move |(_, cells)| &cells[place])
-        };
         let own: Vec<(usize, usize)> = columns
             .iter()
             .enumerate()
@@ -84,15 +80,10 @@ impl Parents {
             .enumerate()
             .filter_map(|(at, &column)| Some((at, place(column)?)))
             .collect();
-        let hashes = match parent_columns(table) {
-            Some(key)
-                if own.iter().all(|(column, _)| key.contains(column))
-                    && key.iter().all(|column| columns.contains(column)) =>
-            {
-                Some(Index::new(table, key.to_vec(), values)?.hashes().to_vec())
-            }
-            _ => None,
-        };
+        let known = parent_columns(table).filter(|key| {
+            own.iter().all(|(column, _)| key.contains(column))
+                && key.iter().all(|column| columns.contains(column))
+        });
         let names_partition = partition.len() == table.partitions.len();
         let mut by_partition: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
         let mut anywhere = Vec::new();
@@ -107,20 +98,30 @@ impl Parents {
                 anywhere.push(at);
             }
         }
-        let index = OnceLock::new();
-        Ok(Self { columns, index, members, by_partition, anywhere, partition, own, hashes })
+        let (index, hashes) = (OnceLock::new(), None);
+        let mut parents =
+            Self { columns, index, members, by_partition, anywhere, partition, own, hashes };
+        if let Some(key) = known {
+            parents.hashes = Some(parents.index_by(table, key)?.hashes().to_vec());
+        }
+        Ok(parents)
     }
 
     fn index(&self, table: &Table) -> Result<&Index, ArrowError> {
         if let Some(index) = self.index.get() {
             return Ok(index);
         }
+        let index = self.index_by(table, &self.columns)?;
+        Ok(self.index.get_or_init(|| index))
+    }
+
+    /// Makes an index by some of the columns that name them.
+    fn index_by(&self, table: &Table, columns: &[usize]) -> Result<Index, ArrowError> {
         let values = |column: usize| {
             let place = self.columns.iter().position(|own| *own == column).unwrap_or(0);
             self.members.iter().map(move |(_, cells)| &cells[place])
         };
-        let index = Index::new(table, self.columns.clone(), values)?;
-        Ok(self.index.get_or_init(|| index))
+        Index::new(table, columns.to_vec(), values)
     }
 
     fn may_be_in(&self, log: &Log, file: &DataFile) -> bool {

@@ -134,15 +134,13 @@ pub(crate) async fn renew(log: &Log) -> Result<(), Error> {
     let _one_at_a_time = log.lock().await;
     for attempt in 1..=MAX_ATTEMPTS {
         let Some(base) = log.latest().await?.filter(is_behind) else { return Ok(()) };
-        let now_ms = Utc::now().timestamp_millis();
-        let metadata =
-            evolve::metadata(&log.table, log.keep_versions, Some(&base.metadata), now_ms)?;
+        let actions = table_actions(log, Some(&base), Utc::now().timestamp_millis())?;
         let info = CommitInfo {
             operation: Some("UPDATE SCHEMA".to_owned()),
             is_blind_append: Some(false),
             ..CommitInfo::default()
         };
-        match log.commit(Some(&base), info, vec![Action::Metadata(metadata)]).await? {
+        match log.commit(Some(&base), info, actions).await? {
             Outcome::Committed(_) => return Ok(()),
             Outcome::Lost => tokio::time::sleep(pause(attempt)).await,
         }
@@ -214,7 +212,7 @@ impl Job {
         written.bytes = adds.iter().map(|add| u64::try_from(add.size).unwrap_or(0)).sum();
         let info = self.commit_info(&written, removes.is_empty());
         let mut actions = Vec::with_capacity(adds.len() + removes.len() + 4);
-        actions.extend(self.table_actions(base.as_deref(), now_ms)?);
+        actions.extend(table_actions(log, base.as_deref(), now_ms)?);
         for app_id in app_ids {
             let number = match &base {
                 Some(base) => log.fence(base, app_id).await? + 1,
@@ -392,20 +390,6 @@ impl Job {
         Ok(Ok(rows))
     }
 
-    /// Returns what creates the table, or brings its metadata up to date.
-    fn table_actions(&self, base: Option<&Snapshot>, now_ms: i64) -> Result<Vec<Action>, Error> {
-        let table = &self.log.table;
-        let stored = base.map(|base| base.metadata.as_ref());
-        let metadata = || {
-            evolve::metadata(table, self.log.keep_versions, stored, now_ms).map(Action::Metadata)
-        };
-        Ok(match base {
-            None => vec![Action::Protocol(evolve::protocol(table)?), metadata()?],
-            Some(base) if base.fit == Fit::Behind => vec![metadata()?],
-            Some(_) => Vec::new(),
-        })
-    }
-
     fn commit_info(&self, written: &Written, is_append: bool) -> CommitInfo {
         let mode = self.log.table.mode;
         let parameters = HashMap::from([
@@ -435,6 +419,18 @@ impl Job {
             }
         }
     }
+}
+
+/// Returns what creates a table, or brings its metadata up to date.
+fn table_actions(log: &Log, base: Option<&Snapshot>, now_ms: i64) -> Result<Vec<Action>, Error> {
+    let (table, stored) = (&log.table, base.map(|base| base.metadata.as_ref()));
+    let metadata =
+        || evolve::metadata(table, log.keep_versions, stored, now_ms).map(Action::Metadata);
+    Ok(match base {
+        None => vec![Action::Protocol(evolve::protocol(table)?), metadata()?],
+        Some(base) if base.fit == Fit::Behind => vec![metadata()?],
+        Some(_) => Vec::new(),
+    })
 }
 
 /// Returns the rows of batches, sorted by key.

@@ -141,13 +141,9 @@ impl Place {
     /// Removes what kills left on a local disk of files that were being put: listings pass over it, but engines that take
     /// every file of a folder do not.
     pub(super) fn remove_staged(&self) {
-        let folder = std::path::Path::new(&self.name);
-        let before = SystemTime::now().checked_sub(STAGED_FOR);
-        if let Some(before) = before.filter(|_| folder.is_absolute()) {
-            for file in lake::staged_in(folder, before) {
-                // The next publish tries again.
-                let _ = std::fs::remove_file(file);
-            }
+        for file in lake::staged(&self.name, SystemTime::now() - STAGED_FOR) {
+            // The next publish tries again.
+            let _ = std::fs::remove_file(file);
         }
     }
 

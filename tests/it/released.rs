@@ -20,18 +20,6 @@ fn open(folder: &Path) -> Lake {
     Lake::open(folder.to_str().unwrap(), &BTreeMap::new(), keep, catalog).unwrap()
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
-        if path.is_dir() {
-            copy(&path, &to.join(name));
-        } else {
-            fs::copy(&path, to.join(name)).unwrap();
-        }
-    }
-}
-
 /// Counts the rows of all tables that have some, and adds up what stands.
 async fn summary(lake: &Lake) -> String {
     let session = lake.session().await.unwrap();
@@ -67,7 +55,7 @@ async fn lakes_of_all_versions_open_and_go_on() {
         let kept = entry.unwrap().path();
         let (temporary, version) = (tempfile::tempdir().unwrap(), kept.display().to_string());
         let folder = temporary.path().join("lake");
-        copy(&kept, &folder);
+        world::copy(&kept, &folder);
         let lake = open(&folder);
         let expected = fs::read_to_string(kept.join("expected.txt")).unwrap();
         assert_eq!(summary(&lake).await, expected, "{version}");

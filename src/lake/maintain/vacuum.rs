@@ -71,7 +71,7 @@ pub(super) async fn vacuum(
         upkeep.removed_bytes += file.size;
         gone.push(file.location.clone());
     }
-    let staged = staged(log, safe.into());
+    let staged = staged(&log.place.name, safe.into());
     upkeep.orphans += staged.len() as u64;
     let expired = expired(log, listed, kept_from, safe).await?;
     upkeep.log_files = expired.len() as u64;
@@ -133,15 +133,12 @@ async fn remove(log: &Log, paths: Vec<Path>) -> Result<(), Error> {
 }
 
 /// Finds what kills left of files that were being put on a local disk, which listings pass over.
-fn staged(log: &Log, before: SystemTime) -> Vec<PathBuf> {
-    let folder = FilePath::new(&log.place.name);
-    if folder.is_absolute() { staged_in(folder, before) } else { Vec::new() }
-}
-
-/// Finds the same below any folder.
-pub(crate) fn staged_in(folder: &FilePath, before: SystemTime) -> Vec<PathBuf> {
+pub(crate) fn staged(place: &str, before: SystemTime) -> Vec<PathBuf> {
+    let folder = FilePath::new(place);
     let mut found = Vec::new();
-    find_staged(folder, before, &mut found);
+    if folder.is_absolute() {
+        find_staged(folder, before, &mut found);
+    }
     found
 }
 

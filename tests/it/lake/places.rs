@@ -4,6 +4,7 @@ use adolake::hint::Hint;
 use adolake::lake::Error;
 
 use super::*;
+use crate::support::world;
 
 async fn fails(lake: &Lake, table: &str, rows: Vec<Row>) -> Error {
     let (organization, run_id, seen_at, complete) = ("contoso", "run", day(1), Vec::new());
@@ -172,7 +173,7 @@ async fn new_columns_are_null_until_a_write_or_a_sync_adds_them() {
     // The same row is still the same.
     assert_eq!(write(&now, "pushes", day(2), vec![push(1, "2026-01")]).await.version, None);
     let copy = folder.path().join("copy");
-    copy_folder(&lake, &copy);
+    world::copy(&lake, &copy);
     let quiet = open(&copy);
     for _ in 0..2 {
         quiet.renew_tables().await.unwrap();
@@ -193,18 +194,6 @@ async fn new_columns_are_null_until_a_write_or_a_sync_adds_them() {
     insta::assert_snapshot!(ask(&open(&lake).session().await.unwrap(), query).await);
     let error = Lake::session(&before).await.unwrap_err();
     assert!(matches!(error, Error::Newer { .. }), "{error}");
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-        if from.is_dir() {
-            copy_folder(&from, &to);
-        } else {
-            std::fs::copy(from, to).unwrap();
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
