@@ -14,4 +14,4 @@ CREATE TABLE raw_answers (
 )
 COMMENT 'One row per distinct answer.'
 PARTITIONED BY (organization STRING NOT NULL COMMENT 'Azure DevOps organization name', fetched_month STRING NOT NULL COMMENT 'month in which it was fetched, YYYY-MM')
-TBLPROPERTIES ('adolake.write' = 'insert')
+TBLPROPERTIES ('adolake.write' = 'insert', 'adolake.not-hashed' = 'body_json')

@@ -8,6 +8,7 @@
 pub mod branches;
 mod detail_rows;
 mod error;
+mod lists;
 pub mod organizations;
 pub mod pipelines;
 pub mod policies;

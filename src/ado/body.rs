@@ -4,6 +4,7 @@ use std::io::Read;
 
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use tokio::task::spawn_blocking;
 
@@ -13,6 +14,9 @@ use crate::task::outcome;
 
 /// Packed bytes from which on unpacking would keep other answers waiting.
 const LONG: usize = 64 << 10;
+
+/// The window that [gzip](https://www.rfc-editor.org/rfc/rfc1952) may look back.
+const MOST_WINDOW_BITS: u8 = 15;
 
 /// Most that a body is trusted to grow by unpacking; one that grows more is moved on the way.
 const GROWTH: usize = 64;
@@ -77,6 +81,14 @@ pub(super) async fn unpack(
 /// Unpacks up to a byte more than `limit`.
 fn inflate(packed: &[u8], limit: usize) -> std::io::Result<Vec<u8>> {
     let mut body = Vec::with_capacity(announced(packed).min(packed.len() * GROWTH).min(limit) + 1);
+    // Most are one member of which all finds room in one go: nothing is kept for the next.
+    let mut whole = Decompress::new_gzip(MOST_WINDOW_BITS);
+    if let Ok(Status::StreamEnd) = whole.decompress_vec(packed, &mut body, FlushDecompress::Finish)
+        && whole.total_in() == packed.len() as u64
+    {
+        return Ok(body);
+    }
+    body.clear();
     MultiGzDecoder::new(packed).take(limit as u64 + 1).read_to_end(&mut body)?;
     Ok(body)
 }

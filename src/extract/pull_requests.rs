@@ -5,15 +5,14 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use futures::{Stream, TryStreamExt as _};
+use futures::Stream;
 
 use super::error::reading;
 use super::rows::{Id, Object, filled};
-use super::{Error, Maker, Source, parameter};
+use super::{Error, Maker, Source, lists, parameter};
 use crate::ado::model::{Label, PullRequest, Repository, Reviewer};
 use crate::ado::{Answer, Call, Paging, escaped};
 use crate::schema::{Cell, Row};
-use crate::task::apart;
 use crate::window::{Window, month_of};
 
 /// Pull requests per page; the most that Azure DevOps gives.
@@ -171,16 +170,10 @@ fn stream(
     project_id: &str,
     call: Call,
 ) -> impl Stream<Item = Result<PullRequestPage, Error>> + Send + 'static + use<> {
-    let (source, project_id) = (source.clone(), project_id.to_owned());
     let what = format!("pull requests of project `{project_id}`");
-    source
-        .client()
-        .pages::<PullRequest>(call, Paging::Skip { top: PAGE })
-        .map_err(move |error| reading(what.as_str())(error))
-        .and_then(move |answer| {
-            let (source, project_id) = (source.clone(), project_id.clone());
-            apart(async move { page(&source, &project_id, answer) })
-        })
+    let project_id = project_id.to_owned();
+    let rows = move |source: &Source, answer| page(source, &project_id, answer);
+    lists::pages(source, what, (call, Paging::Skip { top: PAGE }), rows)
 }
 
 /// Makes the rows of an answer.

@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use futures::{Stream, TryStreamExt as _};
+use futures::Stream;
 
 use super::error::reading;
 use super::rows::{Id, Object};
-use super::{Error, Source, parameter};
+use super::{Error, Source, lists, parameter};
 use crate::ado::model::{CommitDiffs, PullRequestQuery, Push, RefUpdate};
 use crate::ado::{Answer, Call, Paging};
 use crate::schema::Row;
-use crate::task::apart;
 use crate::window::{Window, month_of};
 
 /// Pushes per page.
@@ -42,17 +41,9 @@ pub fn fetch(
         .query("searchCriteria.fromDate", parameter(window.from))
         .query("searchCriteria.toDate", parameter(window.to));
     let what = format!("pushes to `{ref_name}` of repository `{repository_id}`");
-    let (source, repository_id, ref_name) =
-        (source.clone(), repository_id.to_owned(), ref_name.to_owned());
-    source
-        .client()
-        .pages::<Push>(call, Paging::Skip { top: PAGE })
-        .map_err(move |error| reading(what.as_str())(error))
-        .and_then(move |answer| {
-            let source = source.clone();
-            let (repository_id, ref_name) = (repository_id.clone(), ref_name.clone());
-            apart(async move { page(&source, &repository_id, &ref_name, answer) })
-        })
+    let (repository_id, ref_name) = (repository_id.to_owned(), ref_name.to_owned());
+    let rows = move |source: &Source, answer| page(source, &repository_id, &ref_name, answer);
+    lists::pages(source, what, (call, Paging::Skip { top: PAGE }), rows)
 }
 
 fn page(

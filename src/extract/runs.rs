@@ -1,16 +1,15 @@
 //! Pipeline runs: by finish time, the unfinished ones, the deleted ones, and single ones.
 
 use chrono::{DateTime, Utc};
-use futures::{Stream, TryStreamExt as _};
+use futures::Stream;
 
 use super::error::reading;
 use super::pipelines::repository_id;
 use super::rows::{Id, Object};
-use super::{Error, Maker, Source, parameter};
+use super::{Error, Maker, Source, lists, parameter};
 use crate::ado::model::{Build, Property};
 use crate::ado::{Answer, Call, Paging};
 use crate::schema::Row;
-use crate::task::apart;
 use crate::window::{Window, month_of};
 
 /// Runs per page.
@@ -92,16 +91,10 @@ fn stream(
     project_id: &str,
     call: Call,
 ) -> impl Stream<Item = Result<RunPage, Error>> + Send + 'static + use<> {
-    let (source, project_id) = (source.clone(), project_id.to_owned());
     let what = format!("runs of project `{project_id}`");
-    source
-        .client()
-        .pages::<Build>(call, Paging::Token { top: PAGE })
-        .map_err(move |error| reading(what.as_str())(error))
-        .and_then(move |answer| {
-            let (source, project_id) = (source.clone(), project_id.clone());
-            apart(async move { page(&source, &project_id, answer) })
-        })
+    let project_id = project_id.to_owned();
+    let rows = move |source: &Source, answer| page(source, &project_id, answer);
+    lists::pages(source, what, (call, Paging::Token { top: PAGE }), rows)
 }
 
 fn page(source: &Source, project_id: &str, answer: Answer<Vec<Build>>) -> Result<RunPage, Error> {

@@ -13,7 +13,7 @@ const LONG_TEXT: usize = 512;
 /// Hashes the content of rows of a table.
 #[derive(Debug)]
 pub(crate) struct ContentHash {
-    /// What stands for each column in the hash; none for the meta columns.
+    /// What stands for each column in the hash; none for those that do not count.
     tags: Vec<Option<[u8; 8]>>,
 }
 
@@ -29,9 +29,13 @@ impl ContentHash {
             tag.copy_from_slice(&Sha256::digest(name)[..8]);
             tag
         };
-        let is_content = |name: &str| !META_COLUMNS.contains(&name) && !others.contains(&name);
-        let columns = table.columns.iter();
-        let tags = columns.map(|column| is_content(&column.name).then(|| tag(&column.name)));
+        let is_content = |index: usize, name: &str| {
+            !META_COLUMNS.contains(&name)
+                && !others.contains(&name)
+                && !table.not_hashed.contains(&index)
+        };
+        let columns = table.columns.iter().map(|column| column.name.as_str()).enumerate();
+        let tags = columns.map(|(index, name)| is_content(index, name).then(|| tag(name)));
         Self { tags: tags.collect() }
     }
 
@@ -65,7 +69,12 @@ impl ContentHash {
             }
         }
         hash.update(&content);
-        hex::encode(&hash.finalize()[..16])
+        // A text of known length is made much faster than one that grows.
+        let mut digits = [0; 32];
+        match hex::encode_to_slice(&hash.finalize()[..16], &mut digits) {
+            Ok(()) => String::from_utf8_lossy(&digits).into_owned(),
+            Err(_) => unreachable!("two digits stand for a byte"),
+        }
     }
 }
 

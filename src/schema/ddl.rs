@@ -92,6 +92,7 @@ impl Definition<'_> {
             keep_first: Vec::new(),
             keep_when_null: Vec::new(),
             tombstone: None,
+            not_hashed: Vec::new(),
         };
         table.key = self.key(create, &table)?;
         self.set_properties(create, &mut table)?;
@@ -163,6 +164,7 @@ impl Definition<'_> {
                 "adolake.keep-first" => table.keep_first = self.positions(table, value)?,
                 "adolake.keep-when-null" => table.keep_when_null = self.positions(table, value)?,
                 "adolake.tombstone" => table.tombstone = Some(self.position(table, value)?),
+                "adolake.not-hashed" => table.not_hashed = self.positions(table, value)?,
                 other => return Err(self.problem(line, &format!("unknown property `{other}`"))),
             }
         }

@@ -31,6 +31,8 @@ pub struct Table {
     pub keep_when_null: Vec<usize>,
     /// Position of the column that marks what was no longer listed.
     pub tombstone: Option<usize>,
+    /// Positions of the columns for which another one stands in the hash of the content.
+    pub not_hashed: Vec<usize>,
 }
 
 /// A column of a table.
@@ -183,6 +185,7 @@ impl fmt::Display for Table {
         properties.push(("keep-first", names(&self.keep_first)));
         properties.push(("keep-when-null", names(&self.keep_when_null)));
         properties.push(("tombstone", names(self.tombstone.as_slice())));
+        properties.push(("not-hashed", names(&self.not_hashed)));
         properties.retain(|(_, value)| !value.is_empty());
         let properties: Vec<String> = properties
             .iter()

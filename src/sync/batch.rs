@@ -1,18 +1,27 @@
 //! Rows on their way into the lake, gathered until a commit pays, and the windows that wait for them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use futures::future::{Either, select};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Run;
 use super::error::Error;
 use super::scope::{Outcome, Scope};
+use crate::extract::Resource;
 use crate::lake::{Complete, Rows};
 use crate::schema::Row;
 
+/// Messages that may wait for the writer.
+const WAITING: usize = 256;
+/// Rows in them: about what is read while a commit is under way; each reader may hold a unit more while it waits.
+const WAITING_ROWS: u32 = 6_000;
 /// Bytes that gathered rows may take before they are written: the more, the fewer commits and files.
 const MOST_BYTES: usize = 72 << 20;
 /// Bytes that a complete answer takes, about: three columns with their values, two more, and its key while it is looked up.
@@ -67,6 +76,35 @@ pub(super) enum Message {
     Unit(Box<Unit>),
     /// All units of a window were sent.
     Close(Box<Close>),
+    /// All of some resources was sent: it is written now, and told.
+    End(Vec<(Resource, &'static str)>),
+}
+
+/// Where the readers of a sync hand over.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    send: mpsc::Sender<Message>,
+    /// Room for rows that wait for the writer.
+    room: Arc<Semaphore>,
+    windows: AtomicUsize,
+}
+
+impl Outlet {
+    /// Returns a number for a window.
+    pub fn window(&self) -> usize {
+        self.windows.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Hands over, once there is room.
+    pub async fn hand_over(&self, mut message: Message) {
+        if let Message::Unit(unit) = &mut message {
+            let rows = u32::try_from(unit.rows()).unwrap_or(u32::MAX).min(WAITING_ROWS);
+            // It is never closed.
+            unit.room = Arc::clone(&self.room).acquire_many_owned(rows).await.ok();
+        }
+        // The writer is gone only when it failed, and then its error ends the run.
+        let _ = self.send.send(message).await;
+    }
 }
 
 /// The end of a window: its rows in `sync_runs` and beside it follow the last of its units.
@@ -102,6 +140,10 @@ impl Batch {
         match message {
             Message::Unit(unit) => self.add(run.organization(), *unit)?,
             Message::Close(close) => self.closing.push(*close),
+            Message::End(resources) => {
+                self.write(run).await?;
+                resources.into_iter().for_each(|(resource, table)| run.end(resource, &[table]));
+            }
         }
         let waited = self
             .first_seen
@@ -169,19 +211,30 @@ impl Batch {
     }
 }
 
-/// Gathers and writes what readers hand over, until the last of them is done; on a task of its own, so that packing
-/// rows keeps no answer waiting.
-pub(super) async fn write(
+/// Lets readers hand over, and writes what they do: on a task of its own, so that packing rows keeps no answer waiting.
+/// Where readers fail, all that they handed over before is written; where writing fails, they end.
+pub(super) async fn write<T>(
     run: &Arc<Run>,
-    mut receive: mpsc::Receiver<Message>,
-) -> Result<(), Error> {
+    readers: impl AsyncFnOnce(Outlet) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let (send, mut receive) = mpsc::channel(WAITING);
+    let room = Arc::new(Semaphore::new(WAITING_ROWS as usize));
+    let readers = pin!(readers(Outlet { send, room, windows: AtomicUsize::new(0) }));
     let run = Arc::clone(run);
-    let task = tokio::spawn(async move {
+    let writer = AbortOnDropHandle::new(tokio::spawn(async move {
         let mut batch = Batch::default();
         while let Some(message) = receive.recv().await {
             batch.take(&run, message).await?;
         }
         batch.write(&run).await
-    });
-    AbortOnDropHandle::new(task).await.map_err(|source| Error::Broken { source })?
+    }));
+    let ended =
+        |written: Result<_, JoinError>| written.map_err(|source| Error::Broken { source })?;
+    match select(readers, writer).await {
+        Either::Left((read, writer)) => ended(writer.await).and(read),
+        Either::Right((written, readers)) => {
+            ended(written)?;
+            readers.await
+        }
+    }
 }

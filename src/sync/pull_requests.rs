@@ -4,18 +4,17 @@ mod known;
 mod windows;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Months, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
-use tokio::sync::{OnceCell, Semaphore, mpsc};
+use tokio::sync::OnceCell;
 
 use self::known::Known;
 pub(super) use self::windows::planned;
 use self::windows::{asked, everything, reach};
 use super::Run;
-use super::batch::{self, Close, Message, Unit};
+use super::batch::{Close, Message, Outlet, Unit};
 use super::counts::{self, Counted};
 use super::error::Error;
 use super::listed::{Hashes, Listed};
@@ -30,10 +29,6 @@ use crate::lake::Complete;
 use crate::schema::Row;
 use crate::window::{Window, month_start, next_month};
 
-/// Messages that may wait for the writer.
-const WAITING: usize = 256;
-/// Rows in them: about what is read while a commit is under way; each reader may hold a unit more while it waits.
-const WAITING_ROWS: u32 = 6_000;
 /// Pull requests that a window of the past should have, about.
 const GOOD_WINDOW: usize = 3_000;
 /// A window with fewer lets the rest of the past be tried at once: at that pace the tried pages hold years.
@@ -59,10 +54,7 @@ pub(super) struct Shared<'a> {
     is_detailed: bool,
     /// No window begins before it, and nothing that was handed over was closed before it.
     oldest: &'a Mutex<DateTime<Utc>>,
-    send: mpsc::Sender<Message>,
-    /// Room for rows that wait for the writer.
-    room: Arc<Semaphore>,
-    windows: &'a AtomicUsize,
+    outlet: &'a Outlet,
     pace: &'a Pace,
 }
 
@@ -74,16 +66,23 @@ pub(super) struct Open {
     landed: HashMap<Landed, HashSet<i64>>,
 }
 
-/// Reads the pull requests of all projects; returns what was listed, to be taken down once all else is read too.
-pub(super) async fn read(run: &Arc<Run>) -> Result<Vec<Listed>, Error> {
+/// What was read.
+#[derive(Default)]
+pub(super) struct Reading {
+    /// What was listed, to be taken down once all else is read too.
+    pub lists: Vec<Listed>,
+    /// Before all windows that were read and all closes of the pull requests that were written; none where none were asked
+    /// for.
+    oldest: Option<DateTime<Utc>>,
+}
+
+/// Reads the pull requests of all projects.
+pub(super) async fn read(run: &Run, outlet: &Outlet) -> Result<Reading, Error> {
     if !run.wants(Resource::PullRequests) {
-        return Ok(Vec::new());
+        return Ok(Reading::default());
     }
     run.begin(Resource::PullRequests);
-    let windows = AtomicUsize::new(0);
-    let (send, receive) = mpsc::channel(WAITING);
-    let room = Arc::new(Semaphore::new(WAITING_ROWS as usize));
-    let oldest = &Mutex::new(run.upper);
+    let oldest = Mutex::new(run.upper);
     let shared = Shared {
         run,
         known: OnceCell::new(),
@@ -92,29 +91,26 @@ pub(super) async fn read(run: &Arc<Run>) -> Result<Vec<Listed>, Error> {
         listed: Mutex::default(),
         hashes: Hashes::new(run)?,
         is_detailed: run.is_settled(Question::Details),
-        oldest,
-        send,
-        room,
-        windows: &windows,
+        oldest: &oldest,
+        outlet,
         pace: &Pace::default(),
     };
-    let readers = async move {
-        let result = futures::stream::iter(&run.projects)
-            .map(|project| of_project(&shared, project))
-            .buffer_unordered(run.input.section.concurrency.max(1))
-            .try_collect::<Vec<Option<Listed>>>()
-            .await;
-        drop(shared);
-        result
-    };
-    let (read, written) = futures::join!(readers, batch::write(run, receive));
-    // The writer's error is the cause where both fail: readers then cannot hand over.
-    written?;
-    let lists = read?.into_iter().flatten().collect();
+    let lists: Vec<Option<Listed>> = futures::stream::iter(&run.projects)
+        .map(|project| of_project(&shared, project))
+        .buffer_unordered(run.input.section.concurrency.max(1))
+        .try_collect()
+        .await?;
     let oldest = *oldest.lock().unwrap_or_else(PoisonError::into_inner);
-    counts::compare(run, oldest).await?;
-    run.end(Resource::PullRequests, &["pull_requests"]);
-    Ok(lists)
+    Ok(Reading { lists: lists.into_iter().flatten().collect(), oldest: Some(oldest) })
+}
+
+/// Compares what was read with what stands in the lake.
+pub(super) async fn compare(run: &Run, reading: &Reading) -> Result<(), Error> {
+    if let Some(oldest) = reading.oldest {
+        counts::compare(run, oldest).await?;
+        run.end(Resource::PullRequests, &["pull_requests"]);
+    }
+    Ok(())
 }
 
 /// Reads the pull requests of one project; returns what its newest list named, if it was read.
@@ -211,18 +207,8 @@ impl Shared<'_> {
     }
 
     pub(super) fn open(&self) -> Open {
-        let number = self.windows.fetch_add(1, Ordering::Relaxed);
+        let number = self.outlet.window();
         Open { number, units: 0, rows: 0, landed: HashMap::new() }
-    }
-
-    async fn hand_over(&self, mut message: Message) {
-        if let Message::Unit(unit) = &mut message {
-            let rows = u32::try_from(unit.rows()).unwrap_or(u32::MAX).min(WAITING_ROWS);
-            // It is never closed.
-            unit.room = Arc::clone(&self.room).acquire_many_owned(rows).await.ok();
-        }
-        // The writer is gone only when it failed, and then its error ends the run.
-        let _ = self.send.send(message).await;
     }
 
     pub(super) async fn close(
@@ -239,7 +225,7 @@ impl Shared<'_> {
             _ => Vec::new(),
         };
         let close = Close { window: open.number, units: open.units, scope, outcome, counts };
-        self.hand_over(Message::Close(Box::new(close))).await;
+        self.outlet.hand_over(Message::Close(Box::new(close))).await;
     }
 
     fn scope(&self, project: &Project, window: Window) -> Scope {
@@ -267,11 +253,11 @@ async fn of_window(
         let ended = take_pages(shared, &mut open, pages, newest, usize::MAX).await?;
         outcome = outcome.max(ended.unwrap_or(Outcome::Ok));
     }
-    for status in CLOSED {
-        let pages = pull_requests::closed(&source, &project.id, status, asked(window));
-        let ended = take_pages(shared, &mut open, pages, newest, usize::MAX).await?;
-        outcome = outcome.max(ended.unwrap_or(Outcome::Ok));
-    }
+    let [one, other] =
+        CLOSED.map(|status| pull_requests::closed(&source, &project.id, status, asked(window)));
+    let closed = futures::stream::select(one, other);
+    let ended = take_pages(shared, &mut open, closed, newest, usize::MAX).await?;
+    outcome = outcome.max(ended.unwrap_or(Outcome::Ok));
     let (rows, is_read) = (open.rows, outcome == Outcome::Ok);
     shared.close(project, scope, open, outcome).await;
     run.progress(Resource::PullRequests, 0, 1);
@@ -301,7 +287,7 @@ async fn all_at_once(
     Ok(Some(rows))
 }
 
-/// Hands over the pages of a list; returns how it ended, or none where it has more than `most` pages.
+/// Hands over the pages of a list, or of several at once; returns how it ended, or none where it has more than `most` pages.
 async fn take_pages(
     shared: &Shared<'_>,
     open: &mut Open,
@@ -310,24 +296,30 @@ async fn take_pages(
     most: usize,
 ) -> Result<Option<Outcome>, Error> {
     let mut pages = std::pin::pin!(pages);
-    let mut next = pages.try_next().await;
-    for count in 1.. {
+    let mut ended = Outcome::Ok;
+    let (mut next, mut count) = (pages.try_next().await, 0);
+    loop {
         let page = match shared.run.sort_out(next)? {
             Ok(Some(page)) => page,
-            Ok(None) => return Ok(Some(Outcome::Ok)),
-            Err(outcome) => return Ok(Some(outcome)),
+            Ok(None) => return Ok(Some(ended)),
+            Err(outcome) => {
+                // Another list may go on.
+                ended = ended.max(outcome);
+                next = pages.try_next().await;
+                continue;
+            }
         };
+        count += 1;
         let take = take_page(shared, open, page, list, true);
         if count >= most {
             take.await?;
-            break;
+            return Ok(None);
         }
         // The service makes the next page ready while this one is taken.
         let taken;
         (next, taken) = futures::join!(pages.try_next(), take);
         taken?;
     }
-    Ok(None)
 }
 
 /// Hands over one page: what needs no details at once, the others each with theirs.
@@ -381,7 +373,7 @@ pub(super) async fn take_page(
     unit.tables.insert("pull_requests", plain);
     complete(&mut unit, &page.parents, page.seen_at, has_labels);
     open.units += 1 + wanted.len();
-    shared.hand_over(Message::Unit(Box::new(unit))).await;
+    shared.outlet.hand_over(Message::Unit(Box::new(unit))).await;
     run.expect(Resource::PullRequestDetails, wanted.len());
     let mut units = futures::stream::iter(wanted)
         .map(|(row, parts)| details::read(run, row, parts))
@@ -390,7 +382,7 @@ pub(super) async fn take_page(
         unit.window = Some(open.number);
         unit.seen_at = unit.seen_at.max(page.seen_at);
         run.progress(Resource::PullRequestDetails, 1, 1);
-        shared.hand_over(Message::Unit(Box::new(unit))).await;
+        shared.outlet.hand_over(Message::Unit(Box::new(unit))).await;
     }
     Ok(())
 }

@@ -5,18 +5,13 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::Run;
+use super::batch::{Close, Message, Outlet, Unit};
 use super::error::Error;
 use super::scope::{Outcome, Scope};
 use super::settled::Question;
 use crate::extract::{self, Resource, pushes};
-use crate::lake::Rows;
 use crate::schema::Row;
 use crate::window::Window;
-
-/// Rows that are gathered before they are written.
-const MOST_ROWS: usize = 50_000;
-/// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
-const MOST_SECONDS: i64 = 60;
 
 /// A production branch that exists.
 struct Branch {
@@ -34,7 +29,7 @@ impl Branch {
 }
 
 /// Reads the pushes to all production branches.
-pub(super) async fn read(run: &Run) -> Result<(), Error> {
+pub(super) async fn read(run: &Run, outlet: &Outlet) -> Result<(), Error> {
     if !run.wants(Resource::Pushes) {
         return Ok(());
     }
@@ -48,28 +43,11 @@ pub(super) async fn read(run: &Run) -> Result<(), Error> {
     });
     run.record(skipped.collect()).await?;
     run.expect(Resource::Pushes, branches.len());
-    // Rows of many branches go into one commit; the windows follow them.
-    let mut read = futures::stream::iter(branches)
-        .map(async |branch| of_branch(run, branch).await)
-        .buffer_unordered(run.in_flight());
-    let (mut rows, mut ended, mut begun) = (Rows::default(), Vec::new(), run.now());
-    while let Some((pushed, scopes)) = read.try_next().await? {
-        rows.extend(run.organization(), pushed).map_err(|source| Error::Schema { source })?;
-        ended.extend(scopes);
-        let waited = run.now().signed_duration_since(begun).num_seconds();
-        if rows.len() >= MOST_ROWS || waited >= MOST_SECONDS {
-            write(run, std::mem::take(&mut rows), std::mem::take(&mut ended)).await?;
-            begun = run.now();
-        }
-    }
-    write(run, rows, ended).await?;
-    run.end(Resource::Pushes, &["pushes"]);
-    Ok(())
-}
-
-async fn write(run: &Run, rows: Rows, ended: Vec<(Scope, Outcome)>) -> Result<(), Error> {
-    run.write("pushes", rows, Vec::new(), run.now()).await?;
-    run.record(ended).await
+    futures::stream::iter(branches)
+        .map(async |branch| of_branch(run, outlet, branch).await)
+        .buffer_unordered(run.in_flight())
+        .try_collect()
+        .await
 }
 
 async fn branches(run: &Run) -> Result<Vec<Branch>, Error> {
@@ -107,9 +85,9 @@ pub(super) async fn planned(run: &Run) -> Result<Vec<(String, Window)>, Error> {
     Ok(branches.flat_map(windows).collect())
 }
 
-async fn of_branch(run: &Run, branch: Branch) -> Result<(Vec<Row>, Vec<(Scope, Outcome)>), Error> {
+async fn of_branch(run: &Run, outlet: &Outlet, branch: Branch) -> Result<(), Error> {
     let id = branch.id();
-    let (mut rows, mut ended) = (Vec::new(), Vec::new());
+    let mut count = 0;
     for gap in run.gaps(Resource::Pushes, &id) {
         let scope = Scope::new(Resource::Pushes, &id, &branch.name, gap);
         let source = run.metered(&scope.meter);
@@ -120,17 +98,26 @@ async fn of_branch(run: &Run, branch: Branch) -> Result<(Vec<Row>, Vec<(Scope, O
             &branch.ref_name,
             gap,
         );
+        let (window, mut units) = (outlet.window(), 0);
         let outcome = match run.sort_out(super::jobs::all(pages).await)? {
             Ok(pages) => {
-                rows.extend(pages.into_iter().flat_map(|page| page.pushes));
+                for page in pages {
+                    count += page.pushes.len();
+                    units += 1;
+                    let mut unit =
+                        Unit { window: Some(window), seen_at: page.seen_at, ..Unit::default() };
+                    unit.tables.insert("pushes", page.pushes);
+                    outlet.hand_over(Message::Unit(Box::new(unit))).await;
+                }
                 Outcome::Ok
             }
             Err(outcome) => outcome,
         };
-        ended.push((scope, outcome));
+        let close = Close { window, units, scope, outcome, counts: Vec::new() };
+        outlet.hand_over(Message::Close(Box::new(close))).await;
     }
-    run.progress(Resource::Pushes, rows.len(), 1);
-    Ok((rows, ended))
+    run.progress(Resource::Pushes, count, 1);
+    Ok(())
 }
 
 /// Asks once for every push that no known merge commit explains which pull requests brought its commit, and whether it

@@ -10,6 +10,7 @@ use std::time::Instant;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use super::batch::{self, Message};
 use super::error::Error;
 use super::judge::Judge;
 use super::settled::{self, Settled};
@@ -191,20 +192,32 @@ impl Run {
     /// Reads everything that was asked for.
     async fn read_all(self: &Arc<Self>) -> Result<(), Error> {
         snapshots::read(self).await?;
-        // Neither needs the other, and each waits for its commits now and then.
-        let runs = super::runs::read(self);
-        let (mut listed, ()) = futures::try_join!(runs, super::pushes::read(self))?;
-        listed.extend(super::pull_requests::read(self).await?);
-        if self.wants(Resource::PullRequestDetails) {
-            super::details::sweep(self).await?;
-        }
-        if self.wants(Resource::PipelineRunJobs) {
-            super::jobs::sweep(self).await?;
-        }
-        if self.wants(Resource::Pushes) {
-            super::pushes::explain(self).await?;
-        }
-        super::retention::count_lost(self).await?;
+        let (mut listed, reading) = batch::write(self, async |outlet| {
+            let runs = super::runs::read(self, &outlet);
+            let (listed, ()) = futures::try_join!(runs, super::pushes::read(self, &outlet))?;
+            let mut ended =
+                vec![(Resource::PipelineRuns, "pipeline_runs"), (Resource::Pushes, "pushes")];
+            ended.retain(|(resource, _)| self.wants(*resource));
+            outlet.hand_over(Message::End(ended)).await;
+            Ok((listed, super::pull_requests::read(self, &outlet).await?))
+        })
+        .await?;
+        // None needs another; each mostly asks the lake.
+        let compared = super::pull_requests::compare(self, &reading);
+        let detailed = async {
+            if self.wants(Resource::PullRequestDetails) {
+                super::details::sweep(self).await?;
+            }
+            if self.wants(Resource::PipelineRunJobs) {
+                super::jobs::sweep(self).await?;
+            }
+            super::retention::count_lost(self).await
+        };
+        let explained = async {
+            if self.wants(Resource::Pushes) { super::pushes::explain(self).await } else { Ok(()) }
+        };
+        futures::try_join!(compared, detailed, explained)?;
+        listed.extend(reading.lists);
         let mut ended = self.jobs.finish(true);
         ended.extend(self.explanations.finish(true));
         // That nothing was missing is worth a row too: it was looked for.

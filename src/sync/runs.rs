@@ -1,14 +1,10 @@
 //! Pipeline runs: finished ones by finish time, unfinished ones as they are now, deleted ones in a sweep.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
-use tokio::sync::mpsc;
 
 use super::Run;
-use super::batch::{self, Close, Message, Unit};
+use super::batch::{Close, Message, Outlet, Unit};
 use super::error::Error;
 use super::listed::{Listed, RunHash};
 use super::retention::{self, Kept};
@@ -28,15 +24,12 @@ const GOOD_WINDOW: usize = 20_000;
 const THIN_WINDOW: usize = 2_000;
 /// How far a window asks beyond its lower end: whether the service counts the bounds in is not documented.
 const OVERLAP_S: i64 = 1;
-/// Pages that may wait for the writer.
-const WAITING: usize = 2;
 
 /// What the readers of all projects share.
 struct Shared<'a> {
     run: &'a Run,
     kept: &'a Kept,
-    send: mpsc::Sender<Message>,
-    windows: &'a AtomicUsize,
+    outlet: &'a Outlet,
     hash: RunHash,
     /// The next sync lists again what did not finish before.
     again: DateTime<Utc>,
@@ -50,36 +43,26 @@ struct Open {
 }
 
 /// Reads the runs of all projects; returns what was listed, to be taken down once all else is read too.
-pub(super) async fn read(run: &Arc<Run>) -> Result<Vec<Listed>, Error> {
+pub(super) async fn read(run: &Run, outlet: &Outlet) -> Result<Vec<Listed>, Error> {
     if !run.wants(Resource::PipelineRuns) {
         return Ok(Vec::new());
     }
     run.begin(Resource::PipelineRuns);
     run.expect(Resource::PipelineRuns, run.projects.len());
-    let (kept, windows) = (&retention::kept(run).await?, &AtomicUsize::new(0));
-    let (send, receive) = mpsc::channel(WAITING);
+    let kept = &retention::kept(run).await?;
     let hash = RunHash::new(run)?;
     let back = run.lag() + TimeDelta::seconds(OVERLAP_S);
     let again = run.upper.checked_sub_signed(back).unwrap_or(DateTime::UNIX_EPOCH);
-    let readers = async move {
-        let shared = Shared { run, kept, send, windows, hash, again };
-        futures::stream::iter(&run.projects)
-            .map(async |project| {
-                let result = of_project(&shared, project).await;
-                run.progress(Resource::PipelineRuns, 0, 1);
-                result
-            })
-            .buffer_unordered(run.input.section.concurrency.max(1))
-            .try_collect::<Vec<Listed>>()
-            .await
-    };
-    // Rows of many projects go into one commit; the windows follow them.
-    let (read, written) = futures::join!(readers, batch::write(run, receive));
-    // The writer's error is the cause where both fail: readers then cannot hand over.
-    written?;
-    let lists = read?;
-    run.end(Resource::PipelineRuns, &["pipeline_runs"]);
-    Ok(lists)
+    let shared = Shared { run, kept, outlet, hash, again };
+    futures::stream::iter(&run.projects)
+        .map(async |project| {
+            let result = of_project(&shared, project).await;
+            run.progress(Resource::PipelineRuns, 0, 1);
+            result
+        })
+        .buffer_unordered(run.input.section.concurrency.max(1))
+        .try_collect()
+        .await
 }
 
 /// Reads the runs of one project; returns what the list of its newest ones named.
@@ -187,18 +170,13 @@ async fn sweep(shared: &Shared<'_>, project: &Project, is_urgent: bool) -> Resul
 
 impl Shared<'_> {
     fn open(&self, scope: Scope) -> Open {
-        Open { number: self.windows.fetch_add(1, Ordering::Relaxed), units: 0, scope }
+        Open { number: self.outlet.window(), units: 0, scope }
     }
 
     async fn close(&self, open: Open, outcome: Outcome) {
         let Open { number: window, units, scope } = open;
         let close = Close { window, units, scope, outcome, counts: Vec::new() };
-        self.hand_over(Message::Close(Box::new(close))).await;
-    }
-
-    async fn hand_over(&self, message: Message) {
-        // The writer is gone only when it failed, and then its error ends the run.
-        let _ = self.send.send(message).await;
+        self.outlet.hand_over(Message::Close(Box::new(close))).await;
     }
 }
 
@@ -228,6 +206,6 @@ async fn take_all(
         let mut unit = Unit { window: Some(open.number), seen_at: page.seen_at, ..Unit::default() };
         unit.tables.insert("pipeline_run_finishes", page.finishes);
         unit.tables.insert("pipeline_runs", page.runs);
-        shared.hand_over(Message::Unit(Box::new(unit))).await;
+        shared.outlet.hand_over(Message::Unit(Box::new(unit))).await;
     }
 }

@@ -28,6 +28,8 @@ use datafusion::arrow::util::pretty::pretty_format_batches;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::world::files;
+
 const DAY: Duration = Duration::from_secs(86_400);
 const SELECTORS: &str = r#"
 [defaults]
@@ -128,6 +130,38 @@ async fn a_sync_that_is_refused_takes_down_what_is_no_longer_known() {
          where status <> 'ok' and (resource = 'branch_policies' or (not is_disabled and deleted_at is null))"
     );
     assert_eq!(number(&lake, &unknown).await, 0, "all of it is known again");
+}
+
+/// Lets a minute pass whenever something has been read, so that what was gathered is written soon.
+struct Clock(Arc<Simulator>);
+
+impl Observer for Clock {
+    fn observe(&self, event: &Event) {
+        if matches!(event, Event::Progress { .. }) {
+            self.0.advance(Duration::from_secs(60));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_writing_fails_reading_ends() {
+    let (simulator, config) = (Arc::new(world().await), config("2023-01-01", SELECTORS));
+    let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    synced(&simulator, &config, &lake(&folder)).await;
+    let whole = simulator.arrived();
+    // A new lake, but for a table whose files are gone: who looks for its rows fails.
+    let statuses = folder.path().join("lake/pull_request_statuses");
+    for file in files(&statuses, ".zstd.parquet") {
+        std::fs::remove_file(file).unwrap();
+    }
+    std::fs::create_dir(other.path().join("lake")).unwrap();
+    std::fs::rename(&statuses, other.path().join("lake/pull_request_statuses")).unwrap();
+    let observer = Arc::new(Clock(Arc::clone(&simulator)));
+    let input = input(&simulator, &config, &lake(&other), observer);
+    let error = sync(input, &Options::default()).await.err().map(|error| error.to_string());
+    assert!(error.as_ref().is_some_and(|text| text.contains("pull_request_statuses")), "{error:?}");
+    let asked = simulator.arrived() - whole;
+    assert!(asked < whole / 2, "{asked} of {whole} requests");
 }
 
 /// The only row of a report about a resource in a scope.
