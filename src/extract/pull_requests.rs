@@ -3,6 +3,7 @@
 //! The list answer is the only one that carries labels; the single answer is the only one that says who closed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::Stream;
@@ -65,13 +66,17 @@ pub struct Landed {
 }
 
 impl Parent {
-    /// Returns the columns that tell the parent's children, with their values.
-    pub fn key(&self) -> Vec<(&'static str, Cell)> {
-        vec![
-            ("repository_id", self.repository_id.as_str().into()),
-            ("pull_request_id", self.pull_request_id.into()),
-            ("created_month", self.created_month.as_str().into()),
-        ]
+    /// Columns that tell the parent's children.
+    pub const KEY: &[&str] = &["repository_id", "pull_request_id", "created_month"];
+
+    /// Returns the values of [`Parent::KEY`].
+    pub fn key(&self) -> Arc<[Cell]> {
+        Self::key_of(&self.repository_id, self.pull_request_id, &self.created_month)
+    }
+
+    /// Returns the values of [`Parent::KEY`], in its order.
+    pub fn key_of(repository_id: &str, pull_request_id: i64, created_month: &str) -> Arc<[Cell]> {
+        Arc::new([repository_id.into(), pull_request_id.into(), created_month.into()])
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a caller asks to be written, checked and made ready.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -25,11 +26,13 @@ pub struct Change<'a> {
     pub complete: Vec<Complete>,
 }
 
-/// A parent of which a change holds every live child: stored children that are missing get a tombstone.
+/// Parents of which a change holds every live child: stored children that are missing get a tombstone.
 #[derive(Debug, Clone, Default)]
 pub struct Complete {
-    /// Columns and values that name the parent, with its partition values where they are known.
-    pub key: Vec<(&'static str, Cell)>,
+    /// Columns that name a parent, with those of its partition where they are known.
+    pub columns: &'static [&'static str],
+    /// Their values by parent, none of them null.
+    pub parents: Vec<Arc<[Cell]>>,
     /// Columns to set beside the tombstone.
     pub also: Vec<(&'static str, Cell)>,
 }
@@ -58,40 +61,38 @@ impl Written {
     }
 }
 
-/// Complete parents by the columns that name them: the position of each among the complete answers, and the values of
-/// those columns in their order.
-pub(crate) type ParentsByColumns = BTreeMap<Vec<usize>, Vec<(usize, Vec<Cell>)>>;
+/// Complete parents by the columns that name them, beside the organization: the position of the answer that each is of, and
+/// the values of those columns.
+pub(crate) type ParentsByColumns = BTreeMap<Vec<usize>, Vec<(usize, Arc<[Cell]>)>>;
 
 /// What tombstones of a parent's children get beside the time.
 pub(crate) type Also = Vec<(&'static str, Cell)>;
 
-/// Takes complete answers apart. There may be as many as rows: nothing is copied.
+/// Takes complete answers apart. There may be as many parents as rows: nothing is copied.
 pub(crate) fn parents(
     table: &Table,
-    organization: &str,
     complete: Vec<Complete>,
 ) -> Result<(ParentsByColumns, Vec<Also>), Error> {
     let misuse = |problem: String| Error::Misuse { table: table.name.clone(), problem };
     if !complete.is_empty() && table.tombstone.is_none() {
         return Err(misuse("it has no column that marks what is gone".to_owned()));
     }
-    let owner = table.index("organization");
     let (mut parents, mut also) = (ParentsByColumns::new(), Vec::with_capacity(complete.len()));
     for (position, one) in complete.into_iter().enumerate() {
-        let mut cells: Vec<(usize, Cell)> = Vec::with_capacity(one.key.len() + 1);
-        for (name, value) in one.key {
-            match table.index(name) {
-                Some(column) if value.fits(table.columns[column].kind) => {
-                    cells.push((column, value))
-                }
-                _ => return Err(misuse(format!("no column `{name}` holds {value:?}"))),
-            }
-        }
-        cells.extend(owner.map(|column| (column, organization.into())));
-        cells.retain(|(_, value)| !value.is_null());
-        cells.sort_by_key(|(column, _)| *column);
-        let (columns, cells) = cells.into_iter().unzip();
-        parents.entry(columns).or_default().push((position, cells));
+        let columns: Option<Vec<usize>> =
+            one.columns.iter().map(|name| table.index(name)).collect();
+        let is_named = |columns: &Vec<usize>| {
+            let fits = |(value, &column): (&Cell, &usize)| {
+                !value.is_null() && value.fits(table.columns[column].kind)
+            };
+            let is_whole = |parent: &Arc<[Cell]>| parent.len() == columns.len();
+            one.parents.iter().all(|own| is_whole(own) && own.iter().zip(columns).all(fits))
+        };
+        let Some(columns) = columns.filter(is_named) else {
+            return Err(misuse(format!("columns {:?} name no such parents", one.columns)));
+        };
+        let own = one.parents.into_iter().map(|parent| (position, parent));
+        parents.entry(columns).or_default().extend(own);
         also.push(one.also);
     }
     Ok((parents, also))

@@ -42,14 +42,15 @@ pub(crate) struct Search {
     parents: Vec<Parents>,
 }
 
-/// Complete parents that are named by the same columns.
+/// Complete parents of an organization that are named by the same columns.
 struct Parents {
-    /// Columns that name them.
+    /// Columns that name them, the organization's last.
     columns: Vec<usize>,
+    organization: Cell,
     /// Made when a file is met that may hold a child.
     index: OnceLock<Index>,
-    /// Positions among the complete answers, each with what names the parent, in the order of the columns.
-    members: Vec<(usize, Vec<Cell>)>,
+    /// Positions of the complete answers, each with what names the parent, in the order of the columns.
+    members: Vec<(usize, Arc<[Cell]>)>,
     /// Members by the partition that they name in full; the others may have children anywhere.
     by_partition: HashMap<Vec<String>, Vec<usize>>,
     anywhere: Vec<usize>,
@@ -57,16 +58,20 @@ struct Parents {
     /// others.
     partition: Vec<(usize, usize)>,
     own: Vec<(usize, usize)>,
-    /// Hashes of their keys, where these are the ones that caches of files know.
-    hashes: Option<Vec<u64>>,
+    /// The columns that caches of files know their keys by, where these name them too.
+    known: Option<Vec<usize>>,
+    /// Hashes of those keys; made when a file is met that may hold a child.
+    hashes: OnceLock<Vec<u64>>,
 }
 
 impl Parents {
     fn new(
         table: &Table,
-        columns: Vec<usize>,
-        members: Vec<(usize, Vec<Cell>)>,
-    ) -> Result<Self, ArrowError> {
+        organization: &str,
+        mut columns: Vec<usize>,
+        members: Vec<(usize, Arc<[Cell]>)>,
+    ) -> Self {
+        columns.extend(table.index("organization"));
         let place = |column: usize| columns.iter().position(|own| *own == column);
         let own: Vec<(usize, usize)> = columns
             .iter()
@@ -84,27 +89,42 @@ impl Parents {
             own.iter().all(|(column, _)| key.contains(column))
                 && key.iter().all(|column| columns.contains(column))
         });
+        let known = known.map(<[usize]>::to_vec);
         let names_partition = partition.len() == table.partitions.len();
+        let (organization, index, hashes) = (organization.into(), OnceLock::new(), OnceLock::new());
+        let (by_partition, anywhere) = Default::default();
+        let mut parents = Self {
+            columns,
+            organization,
+            index,
+            members,
+            by_partition,
+            anywhere,
+            partition,
+            own,
+            known,
+            hashes,
+        };
         let mut by_partition: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
-        let mut anywhere = Vec::new();
-        for (at, (_, parent)) in members.iter().enumerate() {
-            if names_partition {
-                let values = partition.iter().map(|&(_, place)| match &parent[place] {
-                    Cell::Text(text) => text.clone(),
-                    _ => String::new(),
-                });
+        if names_partition {
+            for at in 0..parents.members.len() {
+                let values =
+                    parents.partition.iter().map(|&(_, place)| match parents.value(at, place) {
+                        Cell::Text(text) => text.clone(),
+                        _ => String::new(),
+                    });
                 by_partition.entry(values.collect()).or_default().push(at);
-            } else {
-                anywhere.push(at);
             }
+        } else {
+            parents.anywhere = (0..parents.members.len()).collect();
         }
-        let (index, hashes) = (OnceLock::new(), None);
-        let mut parents =
-            Self { columns, index, members, by_partition, anywhere, partition, own, hashes };
-        if let Some(key) = known {
-            parents.hashes = Some(parents.index_by(table, key)?.hashes().to_vec());
-        }
-        Ok(parents)
+        parents.by_partition = by_partition;
+        parents
+    }
+
+    /// Returns what stands in a column that names a member, by its place among them.
+    fn value(&self, member: usize, place: usize) -> &Cell {
+        self.members[member].1.get(place).unwrap_or(&self.organization)
     }
 
     fn index(&self, table: &Table) -> Result<&Index, ArrowError> {
@@ -119,28 +139,40 @@ impl Parents {
     fn index_by(&self, table: &Table, columns: &[usize]) -> Result<Index, ArrowError> {
         let values = |column: usize| {
             let place = self.columns.iter().position(|own| *own == column).unwrap_or(0);
-            self.members.iter().map(move |(_, cells)| &cells[place])
+            (0..self.members.len()).map(move |at| self.value(at, place))
         };
         Index::new(table, columns.to_vec(), values)
     }
 
-    fn may_be_in(&self, log: &Log, file: &DataFile) -> bool {
-        let is_candidate = |parent: &[Cell]| {
-            self.partition.iter().all(|&(at, place)| match &parent[place] {
-                Cell::Text(own) => *own == file.partition[at],
+    /// Returns the hashes of their keys, where caches of files know those.
+    fn hashes(&self, table: &Table) -> Result<Option<&[u64]>, ArrowError> {
+        let Some(columns) = &self.known else { return Ok(None) };
+        if let Some(hashes) = self.hashes.get() {
+            return Ok(Some(hashes));
+        }
+        let hashes = self.index_by(table, columns)?.hashes().to_vec();
+        Ok(Some(self.hashes.get_or_init(|| hashes)))
+    }
+
+    fn may_be_in(&self, log: &Log, file: &DataFile) -> Result<bool, ArrowError> {
+        let is_candidate = |&at: &usize| {
+            self.partition.iter().all(|&(own, place)| match self.value(at, place) {
+                Cell::Text(text) => *text == file.partition[own],
                 _ => true,
-            }) && self.own.iter().all(|&(column, place)| file.may_hold(column, &parent[place]))
+            }) && self
+                .own
+                .iter()
+                .all(|&(column, place)| file.may_hold(column, self.value(at, place)))
         };
         let here = self.by_partition.get(&file.partition).into_iter().flatten();
-        let mut candidates = here
-            .chain(&self.anywhere)
-            .copied()
-            .filter(|&at| is_candidate(&self.members[at].1))
-            .peekable();
-        candidates.peek().is_some()
-            && self.hashes.as_ref().is_none_or(|hashes| {
-                log.keys.may_hold_parent(&file.path, candidates.map(|at| hashes[at]))
-            })
+        let mut candidates = here.chain(&self.anywhere).copied().filter(is_candidate).peekable();
+        if candidates.peek().is_none() {
+            return Ok(false);
+        }
+        let hashes = self.hashes(&log.table)?;
+        Ok(hashes.is_none_or(|hashes| {
+            log.keys.may_hold_parent(&file.path, candidates.map(|at| hashes[at]))
+        }))
     }
 }
 
@@ -148,6 +180,7 @@ impl Search {
     /// Prepares looking for the stored rows of `new` and of complete parents.
     pub(crate) fn new(
         table: &Arc<Table>,
+        organization: &str,
         new: Incoming,
         complete: ParentsByColumns,
     ) -> Result<Self, ArrowError> {
@@ -156,11 +189,11 @@ impl Search {
             let searched = searched_partition(table, partition);
             by_partition.entry(searched).or_default().push(range.clone());
         }
-        let parents: Result<Vec<Parents>, ArrowError> = complete
+        let parents = complete
             .into_iter()
-            .map(|(columns, members)| Parents::new(table, columns, members))
+            .map(|(columns, members)| Parents::new(table, organization, columns, members))
             .collect();
-        let (table, hasher, parents) = (Arc::clone(table), KeyHasher::new(table)?, parents?);
+        let (table, hasher) = (Arc::clone(table), KeyHasher::new(table)?);
         let key_cells = OnceLock::new();
         Ok(Self { table, new, by_partition, key_cells, hasher, parents })
     }
@@ -171,10 +204,14 @@ impl Search {
 
     /// Reads what the snapshot holds of it.
     pub(crate) async fn run(&self, log: &Log, snapshot: &Snapshot) -> Result<Vec<Found>, Error> {
+        let failed = |source: ArrowError| log.file_error("compare", "", source.into());
         let mut looks = Vec::new();
         for file in snapshot.files.values() {
             let has_rows = self.may_hold_rows(log, file)?;
-            let has_parents = self.parents.iter().any(|parents| parents.may_be_in(log, file));
+            let mut has_parents = false;
+            for parents in &self.parents {
+                has_parents = has_parents || parents.may_be_in(log, file).map_err(failed)?;
+            }
             if has_rows || has_parents {
                 looks.push(self.look(log, file, has_parents));
             }

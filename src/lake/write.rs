@@ -104,12 +104,12 @@ enum Fate {
 pub(crate) async fn write(log: &Arc<Log>, change: Change<'_>) -> Result<Written, Error> {
     let table = &log.table;
     let stamp = Stamp::new(table, change.run_id, change.seen_at);
-    let (parents, also) = parents(table, change.organization, change.complete)?;
+    let (parents, also) = parents(table, change.complete)?;
     let incoming = Incoming::new(table, change.organization, change.rows, &stamp)?;
     if incoming.len() == 0 && parents.is_empty() {
         return Ok(Written::default());
     }
-    let search = Search::new(table, incoming, parents)
+    let search = Search::new(table, change.organization, incoming, parents)
         .map_err(|source| log.file_error("compare", "", source.into()))?;
     let app_ids = [log.fence_id(change.organization), log.rows_id(change.organization)];
     let seen_at = change.seen_at.into();

@@ -104,12 +104,23 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
 }
 
 /// A row of a table; cells not set are null.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Row {
     table: Arc<Table>,
     cells: Vec<Cell>,
     /// Where the column after the one that was set last stands: mostly the next that is set.
     next: usize,
+}
+
+impl Clone for Row {
+    fn clone(&self) -> Self {
+        let mut row = Self::new(&self.table);
+        // Most rows are made of one that holds little but nulls.
+        for (cell, own) in row.cells.iter_mut().zip(&self.cells).filter(|(_, own)| !own.is_null()) {
+            cell.clone_from(own);
+        }
+        Self { next: self.next, ..row }
+    }
 }
 
 impl PartialEq for Row {
@@ -121,7 +132,8 @@ impl PartialEq for Row {
 impl Row {
     /// Returns a row of nulls.
     pub fn new(table: &Arc<Table>) -> Self {
-        Self { table: Arc::clone(table), cells: vec![Cell::Null; table.columns.len()], next: 0 }
+        let nulls = std::iter::repeat_with(|| Cell::Null).take(table.columns.len());
+        Self { table: Arc::clone(table), cells: nulls.collect(), next: 0 }
     }
 
     /// Returns a row of these cells, one per column in order.

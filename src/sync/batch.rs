@@ -24,8 +24,8 @@ const WAITING: usize = 256;
 const WAITING_ROWS: u32 = 6_000;
 /// Bytes that gathered rows may take before they are written: the more, the fewer commits and files.
 const MOST_BYTES: usize = 72 << 20;
-/// Bytes that a complete answer takes, about: three columns with their values, two more, and its key while it is looked up.
-const COMPLETE_BYTES: usize = 512;
+/// Bytes that a complete parent takes, about: the values of three columns, and its key while it is looked up.
+const COMPLETE_BYTES: usize = 256;
 /// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
 const MOST_SECONDS: i64 = 60;
 
@@ -150,7 +150,7 @@ impl Batch {
             .zip(self.last_seen)
             .map_or(0, |(first, last)| (last - first).num_seconds());
         let rows: usize = self.tables.values().map(Rows::size).sum();
-        let complete: usize = self.complete.values().map(Vec::len).sum();
+        let complete: usize = self.complete.values().flatten().map(|one| one.parents.len()).sum();
         let bytes = rows + complete * COMPLETE_BYTES;
         if bytes >= MOST_BYTES || waited >= MOST_SECONDS {
             self.write(run).await?;

@@ -178,8 +178,8 @@ async fn differences(
                from population_counts c left join pull_requests p \
                on p.organization = c.organization and p.repository_id = c.repository_id \
                and p.target_ref = c.ref_name and p.status = 'completed' and p.closed_at <= c.counted_at \
-               and date_trunc('month', p.closed_at) \
-               = arrow_cast(concat(c.closed_month, '-01T00:00:00Z'), 'Timestamp(µs, \"UTC\")') \
+               and date_part('year', p.closed_at) * 12 + date_part('month', p.closed_at) \
+               = cast(substr(c.closed_month, 1, 4) as int) * 12 + cast(substr(c.closed_month, 6) as int) \
                and p.closed_at >= {begins} \
                where c.organization = $organization and c.closed_month >= '{month}' \
                group by c.repository_id, c.ref_name, c.closed_month, c.listed_count \

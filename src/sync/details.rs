@@ -1,6 +1,7 @@
 //! Details of judged pull requests: beside the list that names them, and for what the lake lacks of them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -15,8 +16,9 @@ use super::judge::Read;
 use super::settled::Question;
 use crate::extract::Resource;
 use crate::extract::pull_request_details::{self, Details, Parts, Target};
+use crate::extract::pull_requests::Parent;
 use crate::lake::Complete;
-use crate::schema::Row;
+use crate::schema::{Cell, Row};
 
 /// Pull requests whose rows are held in memory at once.
 const AT_ONCE: usize = 2_000;
@@ -79,7 +81,8 @@ pub(super) async fn read(run: &Run, mut row: Row, parts: Parts) -> Result<Unit, 
     };
     let project = target.project_id.clone();
     let source = run.metered(&run.details.meter(&project));
-    let (number, key) = (target.pull_request_id, key(&target));
+    let number = target.pull_request_id;
+    let key = Parent::key_of(&target.repository_id, number, &target.created_month);
     let task =
         tokio::spawn(async move { pull_request_details::fetch(&source, &target, parts).await });
     let result = AbortOnDropHandle::new(task).await.map_err(|source| Error::Broken { source })?;
@@ -99,17 +102,14 @@ pub(super) async fn read(run: &Run, mut row: Row, parts: Parts) -> Result<Unit, 
     Ok(unit)
 }
 
-type Key = Vec<(&'static str, crate::schema::Cell)>;
-
-fn key(target: &Target) -> Key {
-    vec![
-        ("repository_id", target.repository_id.as_str().into()),
-        ("pull_request_id", target.pull_request_id.into()),
-        ("created_month", target.created_month.as_str().into()),
-    ]
-}
-
-fn take(run: &Run, project: &str, row: &mut Row, unit: &mut Unit, details: Details, key: &Key) {
+fn take(
+    run: &Run,
+    project: &str,
+    row: &mut Row,
+    unit: &mut Unit,
+    details: Details,
+    key: &Arc<[Cell]>,
+) {
     details.apply(row);
     for (part, error) in &details.missing {
         let number = row.int("pull_request_id").unwrap_or(0);
@@ -125,7 +125,8 @@ fn take(run: &Run, project: &str, row: &mut Row, unit: &mut Unit, details: Detai
             let column = if table == "pull_request_statuses" { "statuses_read_at" } else { "" };
             let at = details.update.iter().find(|(name, _)| *name == column);
             let also = at.map(|(_, at)| ("removed_at", at.clone())).into_iter().collect();
-            let complete = Complete { key: key.clone(), also };
+            let (columns, parents) = (Parent::KEY, vec![Arc::clone(key)]);
+            let complete = Complete { columns, parents, also };
             unit.complete.entry(table).or_default().push(complete);
         }
         unit.tables.entry(table).or_default().extend(rows);

@@ -26,7 +26,7 @@ use super::{details, strays};
 use crate::extract::Resource;
 use crate::extract::pull_requests::{self, CLOSED, Landed, Parent, PullRequestPage};
 use crate::lake::Complete;
-use crate::schema::Row;
+use crate::schema::{Cell, Row};
 use crate::window::{Window, month_start, next_month};
 
 /// Pull requests that a window of the past should have, about.
@@ -389,16 +389,21 @@ pub(super) async fn take_page(
 
 /// Says that all reviewers, and all labels if there are any in the answer, of these pull requests are in the unit.
 fn complete(unit: &mut Unit, parents: &[Parent], seen_at: DateTime<Utc>, has_labels: bool) {
-    for parent in parents {
-        let removed = ("removed_at", seen_at.into());
-        let reviewers = Complete { key: parent.key(), also: vec![removed.clone()] };
+    let removed = ("removed_at", Cell::from(seen_at));
+    let (completed, others): (Vec<_>, Vec<_>) =
+        parents.iter().map(|parent| (parent.is_completed, parent.key())).partition(|own| own.0);
+    for (is_completed, parents) in [(true, completed), (false, others)] {
+        if parents.is_empty() {
+            continue;
+        }
+        let parents: Vec<_> = parents.into_iter().map(|(_, key)| key).collect();
+        let (columns, also) = (Parent::KEY, vec![removed.clone()]);
+        let reviewers = Complete { columns, parents: parents.clone(), also };
         unit.complete.entry("pull_request_reviewers").or_default().push(reviewers);
         if has_labels {
             // An abandoned one is not merged either: what is gone by then was gone before the merge.
-            let labels = Complete {
-                key: parent.key(),
-                also: vec![removed, ("was_removed_open", (!parent.is_completed).into())],
-            };
+            let also = vec![removed.clone(), ("was_removed_open", (!is_completed).into())];
+            let labels = Complete { columns, parents, also };
             unit.complete.entry("pull_request_labels").or_default().push(labels);
         }
     }

@@ -1,6 +1,7 @@
 //! What is read as it is now: people, pipelines, retention settings, branches.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt as _;
@@ -318,9 +319,11 @@ async fn all_branches(run: &Run) -> Result<(), Error> {
             None => Outcome::Skipped("the repository is disabled".into()),
             Some(answer) => match run.sort_out(answer)? {
                 Ok(answer) => {
-                    let key = vec![("repository_id", scope.id.as_str().into())];
-                    complete
-                        .push(Complete { key, also: vec![("deleted_at", answer.seen_at.into())] });
+                    complete.push(Complete {
+                        columns: &["repository_id"],
+                        parents: vec![Arc::new([scope.id.as_str().into()])],
+                        also: vec![("deleted_at", answer.seen_at.into())],
+                    });
                     rows.extend(answer.rows);
                     Outcome::Ok
                 }

@@ -75,12 +75,11 @@ async fn write_labels(
     names: &[&str],
 ) -> Written {
     let rows: Vec<Row> = names.iter().map(|name| label(pull_request_id, name, seen_at)).collect();
-    let key = vec![
-        ("repository_id", "r1".into()),
-        ("pull_request_id", pull_request_id.into()),
-        ("created_month", "2026-01".into()),
-    ];
-    let complete = vec![Complete { key, also: vec![("was_removed_open", true.into())] }];
+    let complete = vec![Complete {
+        columns: &["repository_id", "pull_request_id", "created_month"],
+        parents: vec![Arc::new(["r1".into(), pull_request_id.into(), "2026-01".into()])],
+        also: vec![("was_removed_open", true.into())],
+    }];
     let (table, organization, run_id) = ("pull_request_labels", "contoso", "run");
     lake.write(Change { table, organization, run_id, seen_at, rows: rows.into(), complete })
         .await
