@@ -1,16 +1,19 @@
 //! Lists that come in pages: each becomes rows on a task of its own, while the next one is on its way.
 
-use futures::{Stream, TryStreamExt as _};
+use async_stream::stream;
+use futures::{Stream, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::error::reading;
 use super::{Error, Source};
 use crate::ado::{Answer, Call, Listed, Paging};
-use crate::task::apart;
-
-/// Pages under way: one that is asked for, one that becomes rows.
-const PAGES: usize = 2;
+use crate::task::outcome;
 
 /// Reads a list; `what` names it in errors, `page` makes the rows of an answer.
+///
+/// Requests are made on a task of their own: one that has its place among those in flight goes on also while whoever
+/// reads the list waits for places for others.
 pub(super) fn pages<T, P, F>(
     source: &Source,
     what: String,
@@ -23,13 +26,27 @@ where
     F: Fn(&Source, Answer<Vec<T>>) -> Result<P, Error> + Clone + Send + 'static,
 {
     let source = source.clone();
-    source
-        .client()
-        .pages::<T>(call, paging)
-        .map_err(move |error| reading(what.as_str())(error))
-        .map_ok(move |answer| {
-            let (source, page) = (source.clone(), page.clone());
-            apart(async move { page(&source, answer) })
-        })
-        .try_buffered(PAGES)
+    stream! {
+        let (send, mut receive) = mpsc::channel(1);
+        let answers = source.client().pages::<T>(call, paging);
+        let asking = AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut answers = std::pin::pin!(answers);
+            // The next page is asked for once this one is taken.
+            while let Ok(room) = send.reserve().await
+                && let Some(answer) = answers.next().await
+            {
+                let (source, page) = (source.clone(), page.clone());
+                let rows = |answer| tokio::spawn(async move { page(&source, answer) });
+                room.send(answer.map(|answer| AbortOnDropHandle::new(rows(answer))));
+            }
+        }));
+        while let Some(rows) = receive.recv().await {
+            match rows {
+                Ok(rows) => yield outcome(rows.await),
+                Err(error) => yield Err(reading(what.as_str())(error)),
+            }
+        }
+        // A list whose task has died is not at its end.
+        outcome(asking.await);
+    }
 }

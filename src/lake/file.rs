@@ -7,15 +7,17 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute;
 use arrow::datatypes::{Date32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use chrono::{DateTime, NaiveDate, SecondsFormat};
-use datafusion::common::Statistics;
+use datafusion::common;
 use object_store::path::Path;
+use parquet::data_type::ByteArray;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
 use serde_json::{Map, Value};
 
-use super::cells::text_bytes;
 use crate::schema::{Cell, Kind, Table};
 
 /// Texts longer than this have no place in the log; the range of such a column is left out.
-const LONGEST_TEXT: usize = 64;
+pub(crate) const LONGEST_TEXT: usize = 64;
 
 /// Columns that get a range: the keys and times that scans filter by stand among the first.
 const RANGED_COLUMNS: usize = 32;
@@ -34,7 +36,7 @@ pub(crate) struct DataFile {
     /// What is known of each column, by position in the table.
     pub(crate) ranges: Vec<Range>,
     /// The same as scans want it, once asked for.
-    pub(crate) scan_statistics: OnceLock<Arc<Statistics>>,
+    pub(crate) scan_statistics: OnceLock<Arc<common::Statistics>>,
 }
 
 /// The smallest and largest value of a column in a file, and how often it is null.
@@ -136,29 +138,59 @@ impl<'a> Stats<'a> {
         Self { table, rows: 0, ranges, is_open }
     }
 
-    /// Takes in rows; columns are matched by name.
+    /// Takes in rows; columns are matched by name. The bounds of texts come from what is written.
     pub(crate) fn add(&mut self, batch: &RecordBatch) {
         self.rows += batch.num_rows() as u64;
         for (index, column) in self.table.columns.iter().enumerate() {
             let Some(array) = batch.column_by_name(&column.name) else { continue };
             let range = &mut self.ranges[index];
             range.nulls = Some(range.nulls.unwrap_or(0) + array.null_count() as u64);
-            if array.null_count() == array.len() || index >= RANGED_COLUMNS {
-                continue;
+            if array.null_count() < array.len() && column.kind != Kind::Text {
+                self.widen(index, bounds(column.kind, array));
             }
-            let own = bounds(column.kind, array).filter(|_| !self.is_open[index]);
-            let Some((min, max)) = own else {
-                (self.is_open[index], range.bounds) = (true, None);
+        }
+    }
+
+    /// Takes in the bounds of the texts in written row groups: to write them, all were compared.
+    pub(crate) fn add_written(&mut self, groups: &[RowGroupMetaData]) {
+        for column in groups.iter().flat_map(RowGroupMetaData::columns) {
+            let index = self.table.index(column.column_descr().name());
+            let Some(index) = index.filter(|own| self.table.columns[*own].kind == Kind::Text)
+            else {
                 continue;
             };
-            range.bounds = Some(match range.bounds.take() {
-                Some((old_min, old_max)) => (
-                    if less(&min, &old_min) { min } else { old_min },
-                    if less(&old_max, &max) { max } else { old_max },
-                ),
-                None => (min, max),
-            });
+            let nulls = column.statistics().and_then(Statistics::null_count_opt);
+            if nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(column.num_values())) {
+                continue;
+            }
+            let exact = match column.statistics() {
+                Some(Statistics::ByteArray(own)) if own.min_is_exact() && own.max_is_exact() => {
+                    own.min_opt().zip(own.max_opt())
+                }
+                _ => None,
+            };
+            let text = |bytes: &ByteArray| Some(Cell::from(bytes.as_utf8().ok()?));
+            self.widen(index, exact.and_then(|(min, max)| text(min).zip(text(max))));
         }
+    }
+
+    /// Widens the range of a column; none where values have no known bounds.
+    fn widen(&mut self, index: usize, bounds: Option<(Cell, Cell)>) {
+        if index >= RANGED_COLUMNS {
+            return;
+        }
+        let range = &mut self.ranges[index];
+        let Some((min, max)) = bounds.filter(|_| !self.is_open[index]) else {
+            (self.is_open[index], range.bounds) = (true, None);
+            return;
+        };
+        range.bounds = Some(match range.bounds.take() {
+            Some((old_min, old_max)) => (
+                if less(&min, &old_min) { min } else { old_min },
+                if less(&old_max, &max) { max } else { old_max },
+            ),
+            None => (min, max),
+        });
     }
 
     /// Returns the statistics as the log holds them.
@@ -184,14 +216,6 @@ impl<'a> Stats<'a> {
 
 fn bounds(kind: Kind, array: &ArrayRef) -> Option<(Cell, Cell)> {
     Some(match kind {
-        Kind::Text => {
-            let array = array.as_string_opt::<i32>()?;
-            // Where most are too long, so are the bounds: they need not be looked for.
-            if text_bytes(array) > LONGEST_TEXT * array.len() {
-                return None;
-            }
-            (compute::min_string(array)?.into(), compute::max_string(array)?.into())
-        }
         Kind::BigInt => {
             let array = array.as_primitive_opt::<Int64Type>()?;
             (compute::min(array)?.into(), compute::max(array)?.into())
@@ -205,7 +229,7 @@ fn bounds(kind: Kind, array: &ArrayRef) -> Option<(Cell, Cell)> {
             let (min, max) = (compute::min(array)?, compute::max(array)?);
             (min.is_finite() && max.is_finite()).then_some((min.into(), max.into()))?
         }
-        Kind::Boolean => return None,
+        Kind::Text | Kind::Boolean => return None,
         Kind::Date => {
             let array = array.as_primitive_opt::<Date32Type>()?;
             (Cell::Date(compute::min(array)?), Cell::Date(compute::max(array)?))
@@ -271,8 +295,24 @@ pub(crate) fn partition_map(
 
 #[cfg(test)]
 mod tests {
+    use parquet::arrow::ArrowWriter;
+
     use super::*;
     use crate::schema::{Catalog, Row, to_batch};
+
+    /// Writes rows, each list as a row group.
+    fn written<'t>(table: &'t Arc<Table>, groups: [&[Row]; 2]) -> Stats<'t> {
+        let mut stats = Stats::new(table);
+        let mut writer = ArrowWriter::try_new(Vec::new(), table.arrow_schema(), None).unwrap();
+        for rows in groups {
+            let batch = to_batch(table, rows).unwrap();
+            writer.write(&batch).unwrap();
+            writer.flush().unwrap();
+            stats.add(&batch);
+        }
+        stats.add_written(writer.flushed_row_groups());
+        stats
+    }
 
     #[test]
     fn ranges_survive_the_log() {
@@ -291,9 +331,7 @@ mod tests {
                 row
             })
             .collect();
-        let mut stats = Stats::new(table);
-        stats.add(&to_batch(table, &rows[..2]).unwrap());
-        stats.add(&to_batch(table, &rows[2..]).unwrap());
+        let stats = written(table, [&rows[..2], &rows[2..]]);
         let partition = HashMap::from([("organization".to_owned(), Some("contoso".to_owned()))]);
         let file = DataFile::new(table, "f".into(), 7, &partition, Some(&stats.to_json()));
         assert_eq!((file.rows, file.partition.clone()), (Some(3), vec!["contoso".to_owned()]));
@@ -322,10 +360,7 @@ mod tests {
         let (long, short) = (row(&"a".repeat(LONGEST_TEXT + 1)), row("m"));
         let name = table.index("name").unwrap();
         for order in [[&long, &short], [&short, &long], [&short, &short]] {
-            let mut stats = Stats::new(table);
-            for row in order {
-                stats.add(&to_batch(table, std::slice::from_ref(row)).unwrap());
-            }
+            let stats = written(table, order.map(std::slice::from_ref));
             let (partition, stats) = (HashMap::new(), stats.to_json());
             let file = DataFile::new(table, "f".into(), 7, &partition, Some(&stats));
             let is_short = order.iter().all(|row| **row == short);

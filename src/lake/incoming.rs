@@ -1,5 +1,6 @@
 //! New rows of a change: checked, stamped, each key once, in the order of partition and key.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ impl Incoming {
             return Err(Error::Misuse { table: table.name.clone(), problem });
         }
         let packed = rows.into_packed(organization).map_err(Error::Schema)?;
-        for Packed { batch, .. } in &packed {
+        for batch in &packed.batches {
             check(table, organization, batch)?;
         }
         let (batches, index) = ordered(table, packed, stamp)?;
@@ -165,20 +166,13 @@ fn describe(table: &Table, row: &Row) -> String {
 /// Finds the order of the rows in files, each key once; what comes of several with one key is added as a batch.
 fn ordered(
     table: &Arc<Table>,
-    packed: Vec<Packed>,
+    mut packed: Packed,
     stamp: &Stamp,
 ) -> Result<(Vec<RecordBatch>, Index), Error> {
     let failed = |source| Error::Schema(schema::Error::Batch { table: table.name.clone(), source });
-    let (mut batches, mut rows) = (Vec::new(), Vec::new());
-    let mut order: Vec<(usize, usize)> = Vec::new();
-    for (at, Packed { batch, keys, order: own }) in packed.into_iter().enumerate() {
-        batches.push(batch);
-        rows.push(keys);
-        order.extend(own.into_iter().map(|row| (at, row)));
-    }
+    let order = packed.order();
+    let Packed { mut batches, keys: mut rows, .. } = packed;
     let of = |&(batch, row): &(usize, usize)| rows[batch].row(row);
-    // Batches are in order, each by itself: what is left is to merge them.
-    order.sort_by(|a, b| of(a).cmp(&of(b)));
     let mut unique = Vec::with_capacity(order.len());
     let mut merged = Vec::new();
     for same in order.chunk_by(|a, b| of(a) == of(b)) {
@@ -195,16 +189,31 @@ fn ordered(
         rows.push(keys.of_batch(table, &batch).map_err(failed)?);
         batches.push(batch);
     }
+    let index = Index::of(keys, rows, by_partition(table, &batches, unique));
+    Ok((batches, index))
+}
+
+/// Puts rows in the order of their partitions; those of one stay as they are.
+fn by_partition(
+    table: &Table,
+    batches: &[RecordBatch],
+    mut order: Vec<(usize, usize)>,
+) -> Vec<(usize, usize)> {
     for &column in table.partitions.iter().rev() {
-        let texts = texts(&batches, column);
+        let texts = texts(batches, column);
         let of = |&(batch, row): &(usize, usize)| texts[batch].value(row);
         // Nearly always all of one organization.
-        if !unique.is_sorted_by_key(of) {
-            unique.sort_by(|a, b| of(a).cmp(of(b)));
+        if order.is_sorted_by_key(of) {
+            continue;
         }
+        // There are few values, and mostly several rows with one stand together.
+        let mut by_value: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+        for same in order.chunk_by(|a, b| of(a) == of(b)) {
+            by_value.entry(of(&same[0])).or_default().extend_from_slice(same);
+        }
+        order = by_value.into_values().flatten().collect();
     }
-    let index = Index::of(keys, rows, unique);
-    Ok((batches, index))
+    order
 }
 
 /// Returns by column its value where all rows have the same: it need not be copied row by row.

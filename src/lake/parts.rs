@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::cells::text_bytes;
 use super::error::Error;
-use super::file::{Stats, object_path, partition_folder, partition_map};
+use super::file::{LONGEST_TEXT, Stats, object_path, partition_folder, partition_map};
 use super::keys::{FileKeys, KeyHasher};
 use super::log::Log;
 use crate::schema::Table;
@@ -27,7 +27,7 @@ use crate::schema::Table;
 const FILE_BYTES: usize = 64 << 20;
 
 /// A column of so few bytes is not worth compressing: setting the codec up takes longer than it saves in reading.
-const SMALL_COLUMN: usize = 2 << 10;
+const SMALL_COLUMN: usize = 4 << 10;
 
 /// Values of a column that are looked at to find out whether they repeat.
 const SAMPLE: usize = 128;
@@ -119,13 +119,15 @@ impl<'a> PartWriter<'a> {
     }
 
     async fn close(&mut self) -> Result<(), Error> {
-        let Some(Open { writer, stats, keys }) = self.open.take() else { return Ok(()) };
+        let Some(Open { mut writer, mut stats, keys }) = self.open.take() else { return Ok(()) };
         let table = &self.log.table;
         let folder = partition_folder(table, &self.partition);
         let path = format!("{folder}part-{}.zstd.parquet", Uuid::now_v7());
         self.log.keys.insert(&path, keys);
-        let bytes =
-            writer.into_inner().map_err(|source| self.log.file_error("write", &path, source))?;
+        let failed = |source| self.log.file_error("write", &path, source);
+        writer.flush().map_err(failed)?;
+        stats.add_written(writer.flushed_row_groups());
+        let bytes = writer.into_inner().map_err(failed)?;
         self.done.push(Add {
             path: path.clone(),
             partition_values: partition_map(table, &self.partition),
@@ -164,6 +166,7 @@ pub fn file_properties(rows: &RecordBatch, is_all: bool) -> WriterPropertiesBuil
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         // A scan skips row groups; an index of pages would make footers larger than most files, and every look slower.
         .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_statistics_truncate_length(Some(LONGEST_TEXT))
         .set_offset_index_disabled(true)
         .set_created_by(concat!("adolake ", env!("CARGO_PKG_VERSION")).to_owned());
     for (field, array) in rows.schema_ref().fields().iter().zip(rows.columns()) {

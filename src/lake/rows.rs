@@ -17,26 +17,55 @@ const PACKED_ROWS: usize = 512;
 pub struct Rows {
     open: Vec<Row>,
     open_bytes: usize,
-    packed: Vec<Packed>,
+    packed: Packed,
     packed_bytes: usize,
     packed_rows: usize,
 }
 
-/// Rows as a batch. Their keys are made and ordered at once, while others are still on their way: a commit keeps more
+/// Rows as batches. Their keys are made and ordered as they come, while others are still on their way: a commit keeps more
 /// waiting.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Packed {
-    pub(crate) batch: RecordBatch,
-    pub(crate) keys: BatchKeys,
-    /// Rows of the batch in the order of their keys.
-    pub(crate) order: Vec<usize>,
+    pub(crate) batches: Vec<RecordBatch>,
+    /// Keys of each batch.
+    pub(crate) keys: Vec<BatchKeys>,
+    /// Batches and rows in the order of their keys, in runs each of which is more than twice as long as the next.
+    runs: Vec<Vec<(usize, usize)>>,
 }
 
 impl Packed {
-    pub(crate) fn new(table: &Table, keys: &Keys, batch: RecordBatch) -> Result<Self, ArrowError> {
-        let keys = keys.of_batch(table, &batch)?;
-        let order = keys.order();
-        Ok(Self { batch, keys, order })
+    fn push(&mut self, table: &Table, keys: &Keys, batch: RecordBatch) -> Result<(), ArrowError> {
+        let (at, keys) = (self.batches.len(), keys.of_batch(table, &batch)?);
+        self.runs.push(keys.order().into_iter().map(|row| (at, row)).collect());
+        self.batches.push(batch);
+        self.keys.push(keys);
+        while let [.., earlier, later] = self.runs.as_slice()
+            && earlier.len() <= 2 * later.len()
+        {
+            let merged = self.merged(earlier, later);
+            self.runs.truncate(self.runs.len() - 2);
+            self.runs.push(merged);
+        }
+        Ok(())
+    }
+
+    /// Merges two runs; rows with the same key stay as they came.
+    fn merged(&self, earlier: &[(usize, usize)], later: &[(usize, usize)]) -> Vec<(usize, usize)> {
+        let mut merged = [earlier, later].concat();
+        self.sort(&mut merged);
+        merged
+    }
+
+    fn sort(&self, order: &mut [(usize, usize)]) {
+        let of = |&(batch, row): &(usize, usize)| self.keys[batch].row(row);
+        order.sort_by(|a, b| of(a).cmp(&of(b)));
+    }
+
+    /// Returns all batches and rows in the order of their keys; those with the same one as they came.
+    pub(crate) fn order(&mut self) -> Vec<(usize, usize)> {
+        let mut order = std::mem::take(&mut self.runs).concat();
+        self.sort(&mut order);
+        order
     }
 }
 
@@ -94,7 +123,7 @@ impl Rows {
             let batch = to_partial_batch(&table, rows)?;
             self.packed_bytes += batch.get_array_memory_size();
             self.packed_rows += batch.num_rows();
-            self.packed.push(Packed::new(&table, &keys, batch).map_err(failed)?);
+            self.packed.push(&table, &keys, batch).map_err(failed)?;
         }
         self.open = Vec::new();
         self.open_bytes = 0;
@@ -107,7 +136,7 @@ impl Rows {
     }
 
     /// Returns all rows in the order in which they came, with their hashes; columns may hold nulls that must not.
-    pub(crate) fn into_packed(mut self, organization: &str) -> Result<Vec<Packed>, schema::Error> {
+    pub(crate) fn into_packed(mut self, organization: &str) -> Result<Packed, schema::Error> {
         self.pack(organization)?;
         Ok(self.packed)
     }

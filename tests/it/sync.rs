@@ -132,6 +132,27 @@ async fn a_sync_that_is_refused_takes_down_what_is_no_longer_known() {
     assert_eq!(number(&lake, &unknown).await, 0, "all of it is known again");
 }
 
+/// As [`input`], with one request at a time.
+fn slow_input(
+    simulator: &Simulator,
+    config: &Config,
+    lake: &Arc<Lake>,
+    observer: Arc<dyn Observer>,
+) -> Input {
+    let mut input = input(simulator, config, lake, Arc::clone(&observer));
+    let patience = Patience::default();
+    let client = Client::new(ClientOptions {
+        organization: simulator.organization().to_owned(),
+        endpoints: input.source.client().endpoints().clone(),
+        auth: Arc::new(FixedToken::pat(&simulator.token().into()).unwrap()),
+        gate: Gate::new(1, patience),
+        patience,
+        observer,
+    });
+    input.source = Source::new(client.unwrap(), Arc::clone(lake.catalog()));
+    input
+}
+
 /// Lets a minute pass whenever something has been read, so that what was gathered is written soon.
 struct Clock(Arc<Simulator>);
 
@@ -157,11 +178,30 @@ async fn where_writing_fails_reading_ends() {
     std::fs::create_dir(other.path().join("lake")).unwrap();
     std::fs::rename(&statuses, other.path().join("lake/pull_request_statuses")).unwrap();
     let observer = Arc::new(Clock(Arc::clone(&simulator)));
-    let input = input(&simulator, &config, &lake(&other), observer);
+    let input = slow_input(&simulator, &config, &lake(&other), observer);
     let error = sync(input, &Options::default()).await.err().map(|error| error.to_string());
     assert!(error.as_ref().is_some_and(|text| text.contains("pull_request_statuses")), "{error:?}");
     let asked = simulator.arrived() - whole;
     assert!(asked < whole / 2, "{asked} of {whole} requests");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_at_a_time_is_enough() {
+    // Many short pages: the next one of each list waits for the only place, and so do details.
+    let faults = "page-rows=4".parse().unwrap();
+    let simulator = Simulator::start(World { faults, ..World::default() }).await.unwrap();
+    let (folder, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (config, lake_of_one) = (config("2026-03-01", SELECTORS), lake(&folder));
+    let input = slow_input(&simulator, &config, &lake_of_one, Arc::new(Silent));
+    let options = Options::default();
+    let ended = tokio::time::timeout(Duration::from_secs(120), sync(input, &options));
+    assert!(!ended.await.expect("it must not stand still").unwrap().is_partial());
+    let lake_of_many = lake(&other);
+    synced(&simulator, &config, &lake_of_many).await;
+    for table in ["pull_requests", "pull_request_votes", "pipeline_runs", "pushes"] {
+        let count = format!("select count(*) from {table}");
+        assert_eq!(number(&lake_of_one, &count).await, number(&lake_of_many, &count).await);
+    }
 }
 
 /// The only row of a report about a resource in a scope.
