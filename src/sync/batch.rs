@@ -24,8 +24,11 @@ const WAITING: usize = 256;
 const WAITING_ROWS: u32 = 6_000;
 /// Bytes that gathered rows may take before they are written: the more, the fewer commits and files.
 const MOST_BYTES: usize = 72 << 20;
-/// Bytes that a complete parent takes, about: the values of three columns, and its key while it is looked up.
-const COMPLETE_BYTES: usize = 256;
+/// Rows of one table that are written at once at most, about: a commit holds their keys and their order beside them.
+const MOST_ROWS: usize = 60_000;
+/// Bytes that a complete parent takes, about: the values of three columns, its key while it is looked up, and its part in
+/// what a commit needs beside.
+const COMPLETE_BYTES: usize = 512;
 /// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
 const MOST_SECONDS: i64 = 60;
 
@@ -152,7 +155,8 @@ impl Batch {
         let rows: usize = self.tables.values().map(Rows::size).sum();
         let complete: usize = self.complete.values().flatten().map(|one| one.parents.len()).sum();
         let bytes = rows + complete * COMPLETE_BYTES;
-        if bytes >= MOST_BYTES || waited >= MOST_SECONDS {
+        let most = self.tables.values().map(Rows::len).max().unwrap_or(0);
+        if bytes >= MOST_BYTES || most >= MOST_ROWS || waited >= MOST_SECONDS {
             self.write(run).await?;
         }
         Ok(())
