@@ -35,9 +35,10 @@ where
             while let Ok(room) = send.reserve().await
                 && let Some(answer) = answers.next().await
             {
-                let (source, page) = (source.clone(), page.clone());
-                let rows = |answer| tokio::spawn(async move { page(&source, answer) });
-                room.send(answer.map(|answer| AbortOnDropHandle::new(rows(answer))));
+                room.send(answer.map(|answer| {
+                    let (source, page) = (source.clone(), page.clone());
+                    AbortOnDropHandle::new(tokio::spawn(async move { page(&source, answer) }))
+                }));
             }
         }));
         while let Some(rows) = receive.recv().await {

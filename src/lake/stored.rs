@@ -91,48 +91,42 @@ impl Parents {
         });
         let known = known.map(<[usize]>::to_vec);
         let names_partition = partition.len() == table.partitions.len();
-        let (organization, index, hashes) = (organization.into(), OnceLock::new(), OnceLock::new());
-        let (by_partition, anywhere) = Default::default();
-        let mut parents = Self {
+        let organization = organization.into();
+        let mut by_partition: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
+        let mut anywhere = Vec::new();
+        for (at, (_, parent)) in members.iter().enumerate() {
+            if names_partition {
+                let values =
+                    partition.iter().map(|&(_, place)| match value(parent, place, &organization) {
+                        Cell::Text(text) => text.clone(),
+                        _ => String::new(),
+                    });
+                by_partition.entry(values.collect()).or_default().push(at);
+            } else {
+                anywhere.push(at);
+            }
+        }
+        Self {
             columns,
             organization,
-            index,
+            index: OnceLock::new(),
             members,
             by_partition,
             anywhere,
             partition,
             own,
             known,
-            hashes,
-        };
-        let mut by_partition: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
-        if names_partition {
-            for at in 0..parents.members.len() {
-                let values =
-                    parents.partition.iter().map(|&(_, place)| match parents.value(at, place) {
-                        Cell::Text(text) => text.clone(),
-                        _ => String::new(),
-                    });
-                by_partition.entry(values.collect()).or_default().push(at);
-            }
-        } else {
-            parents.anywhere = (0..parents.members.len()).collect();
+            hashes: OnceLock::new(),
         }
-        parents.by_partition = by_partition;
-        parents
     }
 
     /// Returns what stands in a column that names a member, by its place among them.
     fn value(&self, member: usize, place: usize) -> &Cell {
-        self.members[member].1.get(place).unwrap_or(&self.organization)
+        value(&self.members[member].1, place, &self.organization)
     }
 
     fn index(&self, table: &Table) -> Result<&Index, ArrowError> {
-        if let Some(index) = self.index.get() {
-            return Ok(index);
-        }
-        let index = self.index_by(table, &self.columns)?;
-        Ok(self.index.get_or_init(|| index))
+        once(&self.index, || self.index_by(table, &self.columns))
     }
 
     /// Makes an index by some of the columns that name them.
@@ -147,11 +141,8 @@ impl Parents {
     /// Returns the hashes of their keys, where caches of files know those.
     fn hashes(&self, table: &Table) -> Result<Option<&[u64]>, ArrowError> {
         let Some(columns) = &self.known else { return Ok(None) };
-        if let Some(hashes) = self.hashes.get() {
-            return Ok(Some(hashes));
-        }
-        let hashes = self.index_by(table, columns)?.hashes().to_vec();
-        Ok(Some(self.hashes.get_or_init(|| hashes)))
+        let make = || self.index_by(table, columns).map(|index| index.hashes().to_vec());
+        once(&self.hashes, make).map(|hashes| Some(hashes.as_slice()))
     }
 
     fn may_be_in(&self, log: &Log, file: &DataFile) -> Result<bool, ArrowError> {
@@ -174,6 +165,20 @@ impl Parents {
             log.keys.may_hold_parent(&file.path, candidates.map(|at| hashes[at]))
         }))
     }
+}
+
+/// Returns what stands in a column that names a parent, by its place among them: that of the organization is the last.
+fn value<'a>(parent: &'a [Cell], place: usize, organization: &'a Cell) -> &'a Cell {
+    parent.get(place).unwrap_or(organization)
+}
+
+/// Returns what a cell holds; makes it where that is the first time.
+fn once<T, E>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+    if let Some(made) = cell.get() {
+        return Ok(made);
+    }
+    let made = make()?;
+    Ok(cell.get_or_init(|| made))
 }
 
 impl Search {
@@ -233,14 +238,9 @@ impl Search {
         if !log.keys.may_hold_row(&file.path, rows().map(|row| hashes[row])) {
             return Ok(false);
         }
-        let cells = match self.key_cells.get() {
-            Some(cells) => cells,
-            None => {
-                let cells = self.table.key.iter().map(|&column| self.new.cells(column));
-                let cells = cells.collect::<Result<_, _>>()?;
-                self.key_cells.get_or_init(|| cells)
-            }
-        };
+        let cells = once(&self.key_cells, || {
+            self.table.key.iter().map(|&column| self.new.cells(column)).collect()
+        })?;
         let keys: Vec<(usize, &Vec<Cell>)> = self
             .table
             .key

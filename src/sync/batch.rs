@@ -98,13 +98,25 @@ impl Outlet {
         self.windows.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Hands over, once there is room.
-    pub async fn hand_over(&self, mut message: Message) {
-        if let Message::Unit(unit) = &mut message {
-            let rows = u32::try_from(unit.rows()).unwrap_or(u32::MAX).min(WAITING_ROWS);
-            // It is never closed.
-            unit.room = Arc::clone(&self.room).acquire_many_owned(rows).await.ok();
-        }
+    /// Hands a unit over, once there is room.
+    pub async fn hand_over(&self, mut unit: Unit) {
+        let rows = u32::try_from(unit.rows()).unwrap_or(u32::MAX).min(WAITING_ROWS);
+        // It is never closed.
+        unit.room = Arc::clone(&self.room).acquire_many_owned(rows).await.ok();
+        self.send(Message::Unit(Box::new(unit))).await;
+    }
+
+    /// Says that all units of a window were handed over.
+    pub async fn close(&self, close: Close) {
+        self.send(Message::Close(Box::new(close))).await;
+    }
+
+    /// Says that all of some resources was handed over, each with the table that tells what changed.
+    pub async fn end(&self, resources: Vec<(Resource, &'static str)>) {
+        self.send(Message::End(resources)).await;
+    }
+
+    async fn send(&self, message: Message) {
         // The writer is gone only when it failed, and then its error ends the run.
         let _ = self.send.send(message).await;
     }
@@ -130,6 +142,8 @@ pub(super) struct Close {
 pub(super) struct Batch {
     tables: BTreeMap<&'static str, Rows>,
     complete: BTreeMap<&'static str, Vec<Complete>>,
+    /// Parents in them.
+    parents: usize,
     judged: Vec<super::jobs::Judged>,
     first_seen: Option<DateTime<Utc>>,
     last_seen: Option<DateTime<Utc>>,
@@ -153,8 +167,7 @@ impl Batch {
             .zip(self.last_seen)
             .map_or(0, |(first, last)| (last - first).num_seconds());
         let rows: usize = self.tables.values().map(Rows::size).sum();
-        let complete: usize = self.complete.values().flatten().map(|one| one.parents.len()).sum();
-        let bytes = rows + complete * COMPLETE_BYTES;
+        let bytes = rows + self.parents * COMPLETE_BYTES;
         let most = self.tables.values().map(Rows::len).max().unwrap_or(0);
         if bytes >= MOST_BYTES || most >= MOST_ROWS || waited >= MOST_SECONDS {
             self.write(run).await?;
@@ -171,6 +184,7 @@ impl Batch {
             gathered.extend(organization, rows).map_err(|source| Error::Schema { source })?;
         }
         for (table, complete) in unit.complete {
+            self.parents += complete.iter().map(|one| one.parents.len()).sum::<usize>();
             self.complete.entry(table).or_default().extend(complete);
         }
         self.judged.extend(unit.judged);
@@ -195,7 +209,7 @@ impl Batch {
         write("pipeline_runs").await?;
         let counts = run.write("population_counts", counts, Vec::new(), run.now());
         futures::try_join!(write("pull_requests"), counts)?;
-        (self.first_seen, self.last_seen) = (None, None);
+        (self.first_seen, self.last_seen, self.parents) = (None, None, 0);
         run.record(windows).await
     }
 

@@ -14,7 +14,7 @@ use self::known::Known;
 pub(super) use self::windows::planned;
 use self::windows::{asked, everything, reach};
 use super::Run;
-use super::batch::{Close, Message, Outlet, Unit};
+use super::batch::{Close, Outlet, Unit};
 use super::counts::{self, Counted};
 use super::error::Error;
 use super::listed::{Hashes, Listed};
@@ -225,7 +225,7 @@ impl Shared<'_> {
             _ => Vec::new(),
         };
         let close = Close { window: open.number, units: open.units, scope, outcome, counts };
-        self.outlet.hand_over(Message::Close(Box::new(close))).await;
+        self.outlet.close(close).await;
     }
 
     fn scope(&self, project: &Project, window: Window) -> Scope {
@@ -373,7 +373,7 @@ pub(super) async fn take_page(
     unit.tables.insert("pull_requests", plain);
     complete(&mut unit, &page.parents, page.seen_at, has_labels);
     open.units += 1 + wanted.len();
-    shared.outlet.hand_over(Message::Unit(Box::new(unit))).await;
+    shared.outlet.hand_over(unit).await;
     run.expect(Resource::PullRequestDetails, wanted.len());
     let mut units = futures::stream::iter(wanted)
         .map(|(row, parts)| details::read(run, row, parts))
@@ -382,7 +382,7 @@ pub(super) async fn take_page(
         unit.window = Some(open.number);
         unit.seen_at = unit.seen_at.max(page.seen_at);
         run.progress(Resource::PullRequestDetails, 1, 1);
-        shared.outlet.hand_over(Message::Unit(Box::new(unit))).await;
+        shared.outlet.hand_over(unit).await;
     }
     Ok(())
 }
@@ -390,13 +390,12 @@ pub(super) async fn take_page(
 /// Says that all reviewers, and all labels if there are any in the answer, of these pull requests are in the unit.
 fn complete(unit: &mut Unit, parents: &[Parent], seen_at: DateTime<Utc>, has_labels: bool) {
     let removed = ("removed_at", Cell::from(seen_at));
-    let (completed, others): (Vec<_>, Vec<_>) =
-        parents.iter().map(|parent| (parent.is_completed, parent.key())).partition(|own| own.0);
-    for (is_completed, parents) in [(true, completed), (false, others)] {
+    for is_completed in [true, false] {
+        let own = parents.iter().filter(|parent| parent.is_completed == is_completed);
+        let parents: Vec<_> = own.map(Parent::key).collect();
         if parents.is_empty() {
             continue;
         }
-        let parents: Vec<_> = parents.into_iter().map(|(_, key)| key).collect();
         let (columns, also) = (Parent::KEY, vec![removed.clone()]);
         let reviewers = Complete { columns, parents: parents.clone(), also };
         unit.complete.entry("pull_request_reviewers").or_default().push(reviewers);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::Run;
-use super::batch::{Close, Message, Outlet, Unit};
+use super::batch::{Close, Outlet, Unit};
 use super::error::Error;
 use super::scope::{Outcome, Scope};
 use super::settled::Question;
@@ -107,14 +107,14 @@ async fn of_branch(run: &Run, outlet: &Outlet, branch: Branch) -> Result<(), Err
                     let mut unit =
                         Unit { window: Some(window), seen_at: page.seen_at, ..Unit::default() };
                     unit.tables.insert("pushes", page.pushes);
-                    outlet.hand_over(Message::Unit(Box::new(unit))).await;
+                    outlet.hand_over(unit).await;
                 }
                 Outcome::Ok
             }
             Err(outcome) => outcome,
         };
         let close = Close { window, units, scope, outcome, counts: Vec::new() };
-        outlet.hand_over(Message::Close(Box::new(close))).await;
+        outlet.close(close).await;
     }
     run.progress(Resource::Pushes, count, 1);
     Ok(())

@@ -10,7 +10,7 @@ use std::time::Instant;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::batch::{self, Message};
+use super::batch;
 use super::error::Error;
 use super::judge::Judge;
 use super::settled::{self, Settled};
@@ -198,7 +198,7 @@ impl Run {
             let mut ended =
                 vec![(Resource::PipelineRuns, "pipeline_runs"), (Resource::Pushes, "pushes")];
             ended.retain(|(resource, _)| self.wants(*resource));
-            outlet.hand_over(Message::End(ended)).await;
+            outlet.end(ended).await;
             Ok((listed, super::pull_requests::read(self, &outlet).await?))
         })
         .await?;

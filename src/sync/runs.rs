@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::Run;
-use super::batch::{Close, Message, Outlet, Unit};
+use super::batch::{Close, Outlet, Unit};
 use super::error::Error;
 use super::listed::{Listed, RunHash};
 use super::retention::{self, Kept};
@@ -176,7 +176,7 @@ impl Shared<'_> {
     async fn close(&self, open: Open, outcome: Outcome) {
         let Open { number: window, units, scope } = open;
         let close = Close { window, units, scope, outcome, counts: Vec::new() };
-        self.outlet.hand_over(Message::Close(Box::new(close))).await;
+        self.outlet.close(close).await;
     }
 }
 
@@ -206,6 +206,6 @@ async fn take_all(
         let mut unit = Unit { window: Some(open.number), seen_at: page.seen_at, ..Unit::default() };
         unit.tables.insert("pipeline_run_finishes", page.finishes);
         unit.tables.insert("pipeline_runs", page.runs);
-        shared.outlet.hand_over(Message::Unit(Box::new(unit))).await;
+        shared.outlet.hand_over(unit).await;
     }
 }

@@ -52,22 +52,32 @@ fn lake(folder: &TempDir) -> Arc<Lake> {
     Arc::new(Lake::open(&url, &BTreeMap::new(), 400 * DAY, catalog).unwrap())
 }
 
+/// How a client asks the simulator, eight requests at a time.
+pub fn client_options(simulator: &Simulator) -> ClientOptions {
+    let core = simulator.organization_url();
+    ClientOptions {
+        organization: simulator.organization().to_owned(),
+        endpoints: Endpoints::parse(&core, &core, &simulator.url(), &core).unwrap(),
+        auth: Arc::new(FixedToken::pat(&simulator.token().into()).unwrap()),
+        gate: Gate::new(8, Patience::default()),
+        patience: Patience::default(),
+        observer: Arc::new(Silent),
+    }
+}
+
+/// Lets a sync ask in another way.
+pub fn ask_by(input: &mut Input, options: ClientOptions) {
+    input.source = Source::new(Client::new(options).unwrap(), Arc::clone(input.lake.catalog()));
+}
+
 pub fn input(
     simulator: &Simulator,
     config: &Config,
     lake: &Arc<Lake>,
     observer: Arc<dyn Observer>,
 ) -> Input {
-    let (core, token) = (simulator.organization_url(), simulator.token().into());
-    let client = Client::new(ClientOptions {
-        organization: simulator.organization().to_owned(),
-        endpoints: Endpoints::parse(&core, &core, &simulator.url(), &core).unwrap(),
-        auth: Arc::new(FixedToken::pat(&token).unwrap()),
-        gate: Gate::new(8, Patience::default()),
-        patience: Patience::default(),
-        observer: Arc::clone(&observer),
-    })
-    .unwrap();
+    let options = ClientOptions { observer: Arc::clone(&observer), ..client_options(simulator) };
+    let client = Client::new(options).unwrap();
     Input {
         source: Source::new(client, Arc::clone(lake.catalog())),
         lake: Arc::clone(lake),
@@ -90,15 +100,13 @@ async fn a_sync_that_is_refused_takes_down_what_is_no_longer_known() {
     let wrong = || {
         let mut own = input(&simulator, &config, &lake, Arc::new(Silent));
         let patience = Patience { first_wait: Duration::from_millis(1), ..Patience::default() };
-        let client = Client::new(ClientOptions {
-            organization: simulator.organization().to_owned(),
-            endpoints: own.source.client().endpoints().clone(),
+        let options = ClientOptions {
             auth: Arc::new(FixedToken::pat(&"wrong".into()).unwrap()),
             gate: Gate::new(8, patience),
             patience,
-            observer: Arc::new(Silent),
-        });
-        own.source = Source::new(client.unwrap(), Arc::clone(lake.catalog()));
+            ..client_options(&simulator)
+        };
+        ask_by(&mut own, options);
         own
     };
     let refused = sync(wrong(), &Options::default()).await.unwrap_err();
@@ -140,16 +148,8 @@ fn slow_input(
     observer: Arc<dyn Observer>,
 ) -> Input {
     let mut input = input(simulator, config, lake, Arc::clone(&observer));
-    let patience = Patience::default();
-    let client = Client::new(ClientOptions {
-        organization: simulator.organization().to_owned(),
-        endpoints: input.source.client().endpoints().clone(),
-        auth: Arc::new(FixedToken::pat(&simulator.token().into()).unwrap()),
-        gate: Gate::new(1, patience),
-        patience,
-        observer,
-    });
-    input.source = Source::new(client.unwrap(), Arc::clone(lake.catalog()));
+    let gate = Gate::new(1, Patience::default());
+    ask_by(&mut input, ClientOptions { gate, observer, ..client_options(simulator) });
     input
 }
 
@@ -489,17 +489,12 @@ async fn a_refused_token_ends_the_sync_and_leaves_no_table() {
     let (simulator, folder) = (world().await, TempDir::new().unwrap());
     let (config, lake) = (config("2026-01-01", ""), lake(&folder));
     let mut input = input(&simulator, &config, &lake, Arc::new(Silent));
-    let core = simulator.organization_url();
-    let client = Client::new(ClientOptions {
-        organization: simulator.organization().to_owned(),
-        endpoints: Endpoints::parse(&core, &core, &simulator.url(), &core).unwrap(),
+    let options = ClientOptions {
         auth: Arc::new(FixedToken::pat(&"wrong".into()).unwrap()),
-        gate: Gate::new(8, Patience::default()),
         patience: Patience { first_wait: Duration::from_millis(1), ..Patience::default() },
-        observer: Arc::new(Silent),
-    })
-    .unwrap();
-    input.source = Source::new(client, Arc::clone(lake.catalog()));
+        ..client_options(&simulator)
+    };
+    ask_by(&mut input, options);
     let error = sync(input, &Options::default()).await.unwrap_err();
     assert!(
         matches!(&error, Error::Organization { source, .. } if source.is_signed_out()),

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adolake::ado::{Client, Endpoints, FixedToken, Gate, Options as ClientOptions, Patience};
+use adolake::ado::Options as ClientOptions;
 use adolake::event::Silent;
-use adolake::extract::Source;
 use adolake::simulator::{Options as World, Simulator};
 use adolake::sync::{Options, sync};
 use tempfile::TempDir;
 
-use super::{asked, config, input, lake, synced};
+use super::{ask_by, asked, client_options, config, input, lake, synced};
 
 /// What the lake has of pull requests, whatever server they came from.
 const PULL_REQUESTS: [&str; 4] = [
@@ -42,7 +41,7 @@ async fn compare(older: World) {
         let mut own = input(&server, &config, &of_server, Arc::new(Silent));
         let mut endpoints = own.source.client().endpoints().clone();
         (endpoints.graph, endpoints.profile) = (None, None);
-        own.source = Source::new(client(&server, endpoints), Arc::clone(of_server.catalog()));
+        ask_by(&mut own, ClientOptions { endpoints, ..client_options(&server) });
         let report = sync(own, &Options::default()).await.unwrap();
         let bad = |status: &str| status == "partial" || status == "unreadable";
         assert!(!report.rows.iter().any(|row| row.text("status").is_some_and(bad)));
@@ -50,16 +49,4 @@ async fn compare(older: World) {
             assert_eq!(asked(&of_server, sql).await, asked(&of_cloud, sql).await, "{sql}");
         }
     }
-}
-
-fn client(simulator: &Simulator, endpoints: Endpoints) -> Client {
-    Client::new(ClientOptions {
-        organization: simulator.organization().to_owned(),
-        endpoints,
-        auth: Arc::new(FixedToken::pat(&simulator.token().into()).unwrap()),
-        gate: Gate::new(8, Patience::default()),
-        patience: Patience::default(),
-        observer: Arc::new(Silent),
-    })
-    .unwrap()
 }
