@@ -34,6 +34,16 @@ const NOT_GONE: &str = "\
     where s.in_scope and s.gone_since is not null and r.deleted_at is null and r.last_visible_at is null \
     order by 1";
 
+/// Pull requests whose repository no sync has read: no settings apply to them, so no check judges them.
+const HOMELESS: &str = "\
+    select concat('`', p.organization, '`: no sync has read the repository of ', cast(count(*) as varchar), ' merged pull request', \
+        case when count(*) = 1 then '' else 's' end, ', which no check judges; run `adolake sync`') \
+    from pull_requests as p left anti join repositories as r \
+        on r.organization = p.organization and r.repository_id = p.repository_id \
+    where p.status = 'completed' \
+    group by p.organization \
+    order by p.organization";
+
 /// Exceptions whose number or commit is not in the lake; globs may fit later.
 const EXCEPTIONS_OF_NOTHING: &str = "\
     with \
@@ -134,6 +144,7 @@ pub(super) async fn warnings(
         }
     }
     warnings.extend(ask(context, EXCEPTIONS_OF_NOTHING).await?);
+    warnings.extend(ask(context, HOMELESS).await?);
     warnings.extend(ask(context, INVISIBLE).await?);
     warnings.extend(ask(context, NOT_GONE).await?);
     Ok(warnings)

@@ -187,6 +187,33 @@ async fn a_repository_that_cannot_be_seen_is_a_warning_until_acknowledged() {
 }
 
 #[tokio::test]
+async fn pull_requests_of_a_repository_that_was_not_read_are_warned_of() {
+    let lake = world::lake().await;
+    let merged = [
+        ("created_month", "2026-03"),
+        ("repository_id", "r9"),
+        ("pull_request_id", "9"),
+        ("project_id", "p9"),
+        ("title", "Out of sight"),
+        ("status", "completed"),
+        ("source_ref", "refs/heads/a"),
+        ("target_ref", "refs/heads/main"),
+        ("created_at", "2026-03-01"),
+        ("closed_at", "2026-03-02"),
+        ("first_seen_at", "2026-03-01"),
+    ];
+    world::write(&lake, vec![world::row(lake.catalog(), "pull_requests", &merged)]).await;
+    let request = checks::Request { is_stored: false, ..world::request() };
+    let warned = run(&lake, &settings(), &request).await;
+    assert_eq!(
+        warned.warnings,
+        [
+            "`contoso`: no sync has read the repository of 1 merged pull request, which no check judges; run `adolake sync`"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn an_empty_lake_says_what_fills_it() {
     let lake = Lake::in_memory(world::lake().await.catalog().clone()).unwrap();
     let queries = Queries::embedded().unwrap();
