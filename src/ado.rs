@@ -42,7 +42,7 @@ use self::answer::{Failure, classify, continuation, is_blank, is_of_service, rea
 use self::body::{receive, unpack};
 use self::call::VERSIONS;
 use self::clock::{ServiceClock, date_of};
-use self::gate::Verdict;
+use self::gate::{Verdict, Wait};
 use self::retry::RateHeaders;
 use crate::event::{Event, Observer};
 
@@ -345,9 +345,9 @@ impl Client {
         let rate = RateHeaders::read(&headers, date);
         let is_refused = status == 429 || (status == 503 && headers.contains_key(RETRY_AFTER));
         let verdict = if is_refused { Verdict::Refused } else { Verdict::Answered };
-        if let Some(pause) = permit.observe(&rate, verdict) {
-            self.meter.throttled(pause);
-            options.observer.observe(&Event::Throttled { pause });
+        if let Some(Wait { longer, left }) = permit.observe(&rate, verdict) {
+            self.meter.throttled(longer);
+            options.observer.observe(&Event::Throttled { longer, left });
         }
         if let Some(delay) = rate.delay {
             self.meter.throttled(delay);

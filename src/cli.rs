@@ -71,7 +71,7 @@ struct Global {
     /// How it is logged
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text", env = env::LOG_FORMAT, hide_env = true)]
     log_format: log::Format,
-    /// Tell nothing but data and errors
+    /// Tell nothing but data, warnings and errors
     #[arg(long, short, global = true)]
     quiet: bool,
     /// Colours: auto, always or never

@@ -48,8 +48,10 @@ pub enum Event {
     },
     /// Azure DevOps asked for a pause; all requests of the identity wait.
     Throttled {
-        /// How long.
-        pause: Duration,
+        /// By how long the pause became longer: several answers may ask for the same one.
+        longer: Duration,
+        /// How long it lasts from now on.
+        left: Duration,
     },
     /// A request is going to be sent again.
     Retried {

@@ -118,7 +118,7 @@ pub struct Options {
     pub token: String,
     /// What the directory behind sign-in accepts.
     pub identities: Identities,
-    /// What that token may not read, by the first word of its scope: `code`, `build`, `graph`, `project`, `profile`.
+    /// What that token may not read, of [`SCOPES`].
     pub denied: Vec<String>,
     /// What the clock shows at the start.
     pub start: DateTime<Utc>,
@@ -130,6 +130,9 @@ pub struct Options {
     /// users, profile and accounts, and lists of pull requests do not heed times.
     pub api_version: &'static str,
 }
+
+/// The first words of scopes that a token may lack.
+pub const SCOPES: [&str; 5] = ["code", "build", "graph", "project", "profile"];
 
 /// API versions, oldest first.
 pub const API_VERSIONS: [&str; 5] = ["5.0", "5.1", "6.0", "7.0", "7.1"];

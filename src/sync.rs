@@ -94,6 +94,8 @@ pub struct Report {
     pub started_at: DateTime<Utc>,
     /// `Date` of the last answer.
     pub finished_at: DateTime<Utc>,
+    /// Up to where was read: `Date` of the first answer, or what was asked for where that is earlier.
+    pub upper: DateTime<Utc>,
     /// Rows of `sync_runs`, in the order in which they were written.
     pub rows: Vec<Row>,
     /// Rows written per table: new, changed or marked as gone.

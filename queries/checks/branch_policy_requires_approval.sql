@@ -149,7 +149,8 @@ summed_intervals as (
         bool_or(intervals.may_be_satisfied and not intervals.is_satisfied) as has_unproven,
         array_agg(named_struct(
             'from', greatest(intervals.from_at, periods.from_at),
-            'to', least(coalesce(intervals.to_at, periods.to_at), periods.to_at),
+            -- null = held at the end of the period, which moves on with every sync
+            'to', case when intervals.to_at < periods.to_at then intervals.to_at end,
             'satisfied', case when intervals.is_satisfied then 'yes' when intervals.may_be_satisfied then 'unproven' else 'no' end
         ) order by intervals.from_at) as intervals
     from intervals

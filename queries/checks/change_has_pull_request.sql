@@ -157,7 +157,8 @@ select
         'direct_pushes', direct_push_count,
         'exceptions', exception_count,
         'unproven', unproven_count,
-        'read_to', read_to,
+        -- null = as far as the period goes, which moves on with every sync
+        'read_to', case when is_gone then read_to end,
         'is_read_without_hole', is_complete,
         'changes', changes
     )) as evidence_json

@@ -3,13 +3,18 @@
 -- about: pull_request
 -- checks: pull_request_approved, pull_request_dependency_check_passed, pull_request_integration_tests_passed, pull_request_sast_passed
 -- grain: one row per verdict that fails, is unknown or exempt
--- reads: explained_verdicts
+-- reads: explained_verdicts, repositories
 
 with
 verdicts as (
-    select *, concat(organization, '/', project, '/', repository) as repository_path
-    from explained_verdicts
-    where check_id in (
+    select
+        explained.*,
+        concat(explained.organization, '/', explained.project, '/', explained.repository) as repository_path,
+        coalesce(repositories.is_disabled, false) or repositories.deleted_at is not null as is_out_of_reach
+    from explained_verdicts as explained
+    left join repositories
+        on repositories.organization = explained.organization and repositories.repository_id = explained.repository_id
+    where explained.check_id in (
         'pull_request_approved', 'pull_request_sast_passed', 'pull_request_integration_tests_passed',
         'pull_request_dependency_check_passed'
     )
@@ -30,6 +35,10 @@ select
             'in `adolake.toml`: `[[repository]]` with `match = "', repository_path, '"` and the right `production-branches`, or `in-scope = false`'
         )
         when reason_code = 'AMBIGUOUS_SOLUTION' then 'write the folder into the solution, as in `folder/name`, and check again; nothing else has to happen'
+        when reason_code = 'EVIDENCE_UNREADABLE' and is_out_of_reach then concat(
+            'the repository is disabled or deleted: what is missing can be read only once it is there again; else keep other proof as `evidence` of an `[[exception]]` that matches `',
+            repository_path, '!', cast(pull_request_id as varchar), '`'
+        )
         when reason_code = 'EVIDENCE_UNREADABLE' then '`adolake sync` tries again; where it stays so, `adolake doctor` tells which permission is missing'
         when reason_code = 'EVIDENCE_EXPIRED' then concat(
             'it cannot be read any more: keep other proof as `evidence` of an `[[exception]]` that matches `', repository_path, '!',

@@ -180,6 +180,15 @@ impl State {
     }
 }
 
+/// What an answer did to the pause of everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wait {
+    /// By how long it became longer.
+    pub(super) longer: Duration,
+    /// How long it lasts from now on.
+    pub(super) left: Duration,
+}
+
 /// A place in flight.
 #[derive(Debug)]
 pub(super) struct Permit {
@@ -188,8 +197,8 @@ pub(super) struct Permit {
 }
 
 impl Permit {
-    /// Takes notice of an answer's headers; returns by how long the pause of everybody became longer.
-    pub(super) fn observe(&self, rate: &RateHeaders, verdict: Verdict) -> Option<Duration> {
+    /// Takes notice of an answer's headers; tells of the pause of everybody where it became longer.
+    pub(super) fn observe(&self, rate: &RateHeaders, verdict: Verdict) -> Option<Wait> {
         let now = Instant::now();
         let patience = &self.gate.patience;
         let mut state = self.gate.lock();
@@ -258,7 +267,7 @@ impl Permit {
         } else if is_wider {
             self.gate.changed.notify_one();
         }
-        Some(after - before).filter(|longer| !longer.is_zero())
+        (after > before).then(|| Wait { longer: after - before, left: after - now })
     }
 }
 
@@ -295,8 +304,11 @@ mod tests {
         let gate = Gate::new(8, Patience::default());
         let first = gate.enter().await;
         let start = Instant::now();
-        assert!(first.observe(&asked(80), Verdict::Answered).is_some());
+        let wait = first.observe(&asked(80), Verdict::Answered).unwrap();
+        assert_eq!(wait, Wait { longer: MS * 80, left: MS * 80 });
         assert_eq!(first.observe(&asked(20), Verdict::Answered), None, "shorter than what holds");
+        let wait = first.observe(&asked(100), Verdict::Answered).unwrap();
+        assert!(wait.left == MS * 100 && wait.longer < MS * 100, "{wait:?}");
         let _places = (gate.enter().await, gate.enter().await);
         assert!(start.elapsed() >= 80 * MS);
     }

@@ -6,6 +6,7 @@ use clap_mangen::Man;
 
 use super::Context;
 use super::exit::Exit;
+use super::failure::Failure;
 use super::output::write_file;
 
 /// Arguments.
@@ -29,6 +30,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             context.output.print(&String::from_utf8_lossy(&page))?;
         }
         Some(folder) => {
+            std::fs::create_dir_all(&folder).map_err(|error| {
+                Failure::user(format!("cannot make the folder `{}`", folder.display()))
+                    .caused_by(error)
+                    .hint("name one below a folder that may be written")
+            })?;
             write_page(&folder, "adolake", command.clone())?;
             for subcommand in command.get_subcommands() {
                 write_page(

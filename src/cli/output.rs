@@ -43,9 +43,22 @@ pub enum Progress {
     None,
 }
 
-/// Stdout, not buffered; that its reader is gone is told apart from any other broken pipe.
+/// Stdout, not buffered; that its reader is gone is told apart from any other broken pipe. On a terminal nothing that it
+/// would obey passes, but what begins with an escape, which is of [`paint`].
 #[derive(Debug)]
-pub struct Stdout;
+pub struct Stdout {
+    is_terminal: bool,
+    /// The beginning of a character whose rest is still to come.
+    cut: Vec<u8>,
+}
+
+impl Stdout {
+    /// Returns the stdout of this process.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { is_terminal: io::stdout().is_terminal(), cut: Vec::new() }
+    }
+}
 
 /// Nobody reads stdout any more.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +67,19 @@ struct Closed;
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stdout().write(bytes).map_err(told_apart)
+        if !self.is_terminal {
+            return io::stdout().write(bytes).map_err(told_apart);
+        }
+        let mut text = std::mem::take(&mut self.cut);
+        text.extend_from_slice(bytes);
+        if let Err(error) = std::str::from_utf8(&text)
+            && error.error_len().is_none()
+        {
+            self.cut = text.split_off(error.valid_up_to());
+        }
+        let text = String::from_utf8_lossy(&text);
+        io::stdout().write_all(spelt(&text).as_bytes()).map_err(told_apart)?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -114,7 +139,7 @@ impl Output {
         &self,
         write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let mut out = BufWriter::with_capacity(64 * 1024, Stdout);
+        let mut out = BufWriter::with_capacity(64 * 1024, Stdout::new());
         match write(&mut out).and_then(|()| Ok(out.flush()?)) {
             Err(error) if is_closed(&error) => Ok(()),
             other => other,
@@ -238,14 +263,34 @@ pub fn paint(colors: bool, style: Style, text: &str) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
+/// Tells whether a terminal would obey a character: control characters, and signs that turn the direction of writing.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Spells what a terminal would obey as JSON does where it must: JSON keeps its meaning, and what else comes along is
+/// seen. Signs below the space are left, as every format spells or takes them out itself.
+fn spelt(text: &str) -> Cow<'_, str> {
+    let is_spelt = |c: char| c > ' ' && is_harmful(c);
+    if !text.contains(is_spelt) {
+        return Cow::Borrowed(text);
+    }
+    let mut spelt = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_spelt(c) {
+            spelt.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            spelt.push(c);
+        }
+    }
+    Cow::Owned(spelt)
+}
+
 /// Takes out what a terminal would obey: control characters, and signs that turn the direction of writing. Line
 /// breaks stay where `lines` allows them, else they become spaces like tabs.
 #[must_use]
 pub fn clean(text: &str, lines: bool) -> Cow<'_, str> {
-    let is_harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     if !text.contains(|c| is_harmful(c) && !(lines && c == '\n')) {
         return Cow::Borrowed(text);
     }
@@ -358,6 +403,12 @@ mod tests {
         assert!(!is_closed(&by_the_store));
         assert!(is_closed(&anyhow::Error::new(told_apart(broken())).context("cannot print")));
         assert!(!is_closed(&told_apart(io::ErrorKind::StorageFull.into()).into()));
+    }
+
+    #[test]
+    fn terminals_are_shown_spelt_what_they_would_obey() {
+        assert_eq!(spelt("{\"a\": \"ü\"}\n\u{1b}[1mx"), "{\"a\": \"ü\"}\n\u{1b}[1mx");
+        assert_eq!(spelt("\u{9b}31m\u{7f}\u{202e}"), "\\u009b31m\\u007f\\u202e");
     }
 
     #[test]

@@ -133,9 +133,9 @@ impl Progress {
         ));
     }
 
-    fn throttled(&self, state: &mut State, pause: Duration) {
-        state.paused += pause;
-        let text = format!("waiting {}, as Azure DevOps asked", seconds(pause));
+    fn throttled(&self, state: &mut State, longer: Duration, left: Duration) {
+        state.paused += longer;
+        let text = format!("waiting {}, as Azure DevOps asked", seconds(left));
         for bar in state.resources.values().filter_map(|resource| resource.bar.as_ref()) {
             bar.set_message(text.clone());
         }
@@ -185,7 +185,7 @@ impl Observer for Progress {
                 }
             }
             Event::ResourceFinished { .. } => self.finished(&mut state, event),
-            Event::Throttled { pause } => self.throttled(&mut state, *pause),
+            Event::Throttled { longer, left } => self.throttled(&mut state, *longer, *left),
             Event::Retried { .. } => state.retries += 1,
             Event::Warning { message } => self.output.warn(message),
             Event::Committed { .. } => {}
@@ -212,7 +212,7 @@ fn log(event: &Event) {
             status,
             took,
         } => {
-            let duration_ms = took.as_millis();
+            let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             tracing::info!(
                 organization,
                 resource,
@@ -224,8 +224,11 @@ fn log(event: &Event) {
                 "finished"
             );
         }
-        Event::Throttled { pause } => {
-            tracing::info!(pause_ms = pause.as_millis(), "paused, as asked");
+        Event::Throttled { left, .. } => {
+            tracing::info!(
+                pause_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+                "paused, as asked"
+            );
         }
         Event::Retried { url, attempt, reason } => {
             tracing::info!(url, attempt, reason, "sending again")

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::simulator::{API_VERSIONS, Faults, Options, Simulator, Size};
+use crate::simulator::{API_VERSIONS, Faults, Options, SCOPES, Simulator, Size};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -37,8 +37,8 @@ pub(super) struct Args {
     /// The token that is accepted
     #[arg(long, default_value = "simulated-token")]
     token: String,
-    /// What the token may not read: code, build, graph, project, profile; repeatable
-    #[arg(long = "deny", value_name = "SCOPE")]
+    /// What the token may not read; repeatable
+    #[arg(long = "deny", value_name = "SCOPE", value_parser = SCOPES)]
     denied: Vec<String>,
     /// Name of the organization
     #[arg(long, value_name = "NAME", default_value = "contoso")]

@@ -17,7 +17,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use futures::StreamExt as _;
 
-use self::render::{Format, Look, Sink, sink};
+use self::render::{Format, Look, Sink, demand_parquet, sink};
 use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -85,6 +85,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     if statements.len() > 1 && !exports.is_empty() {
         return Err(Failure::user("`--export` takes a single statement")
             .hint("run each with an `--export` of its own")
+            .into());
+    }
+    if statements.len() > 1 && args.format == Format::Parquet {
+        return Err(Failure::user("a Parquet file holds the rows of a single statement")
+            .hint("run each on its own")
             .into());
     }
     let session = lake::session(context, Views::of(&statements, &Catalog::embedded()?)).await?;
@@ -176,6 +181,9 @@ async fn answer(
         Err(error) => return Err(explained(error).await.into()),
     };
     let schema = physical.schema();
+    if exports.iter().any(|(_, of_file)| *of_file == Format::Parquet) || format == Format::Parquet {
+        demand_parquet(&schema)?;
+    }
     let mut rows = match execute_stream(physical, session.task_ctx()) {
         Ok(rows) => apart(rows),
         Err(error) => return Err(explained(error).await.into()),
@@ -188,7 +196,7 @@ async fn answer(
     let mut count = 0;
     let mut batches = Vec::new();
     {
-        let out: Box<dyn Write + Send> = Box::new(io::BufWriter::new(Stdout));
+        let out: Box<dyn Write + Send> = Box::new(io::BufWriter::new(Stdout::new()));
         let mut out = sink(format, out, &schema, look)?;
         while let Some(batch) = rows.next().await {
             let batch = match batch {

@@ -256,7 +256,7 @@ struct Line {
 pub(super) fn text(reports: &[Report], begun: Instant, colors: bool) -> String {
     let mut text = String::new();
     for report in reports {
-        let upper = report.started_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let upper = report.upper.to_rfc3339_opts(SecondsFormat::Secs, true);
         let title = format!("{}: read up to {upper}", clean(&report.organization, false));
         let _ = writeln!(text, "{}", paint(colors, Style::Strong, &title));
         let _ =

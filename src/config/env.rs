@@ -74,16 +74,30 @@ pub const HOME: &str = "HOME";
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    /// Names of own variables whose value is not Unicode.
+    undecodable: Vec<String>,
 }
 
 impl Environment {
-    /// Returns the environment of this process; variables that are not Unicode are left out.
+    /// Returns the environment of this process; variables that are not Unicode are left out, and own ones noted.
     #[must_use]
     pub fn of_process() -> Self {
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Self { variables }
+        let mut environment = Self::default();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) => drop(environment.variables.insert(name, value)),
+                Err(_) if name.starts_with(PREFIX) => environment.undecodable.push(name),
+                Err(_) => {}
+            }
+        }
+        environment
+    }
+
+    /// Returns the names of own variables whose value is not Unicode: nobody may take them for not set.
+    #[must_use]
+    pub fn undecodable(&self) -> &[String] {
+        &self.undecodable
     }
 
     /// Returns the value of a variable; an empty one counts as not set.
@@ -138,6 +152,7 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
                 .into_iter()
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect(),
+            undecodable: Vec::new(),
         }
     }
 }

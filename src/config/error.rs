@@ -161,6 +161,9 @@ impl Hint for Error {
                 "add an `[[organization]]` with `name` and `auth` to `{}`",
                 file.display()
             )],
+            Self::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::InvalidData => {
+                vec!["it must be TOML in UTF-8; name another file with `--config FILE`".to_owned()]
+            }
             Self::Unreadable { .. } => vec!["see who may read the file, or name another one with `--config FILE`".to_owned()],
             Self::Invalid(_) => vec!["`adolake config schema` lists every key; the README explains them".to_owned()],
             Self::VariableMissing { variable, .. } if looks_like_a_token(variable) => vec![

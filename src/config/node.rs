@@ -112,6 +112,10 @@ pub(super) fn overlay(root: &mut Node, environment: &Environment, problems: &mut
         })
         .collect();
     variables.sort();
+    problems.extend(environment.undecodable().iter().map(|name| Problem {
+        place: Some(Place::Variable(name.as_str().into())),
+        message: "its value is not Unicode".to_owned(),
+    }));
     for (path, name, value) in variables {
         let place = Place::Variable(name.into());
         let node = from_text(value, &place);

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
+use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 
@@ -286,7 +287,13 @@ const STORES: [&str; 3] = ["S3", "MicrosoftAzure", "GCS"];
 /// Finds out whether a query failed because it could not read a file, which is no fault of the query.
 pub(crate) fn of_file(error: &DataFusionError) -> Option<Error> {
     let root = error.find_root();
-    if !matches!(root, DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_)) {
+    let is_of_file = match root {
+        DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) => true,
+        // Pages that cannot be unpacked or decoded.
+        DataFusionError::ArrowError(error, _) => matches!(**error, ArrowError::ParquetError(_)),
+        _ => false,
+    };
+    if !is_of_file {
         return None;
     }
     let mut may_pass = false;

@@ -130,7 +130,7 @@ impl Shared {
         }
     }
 
-    /// Whether the token is not made for what the request asks.
+    /// Whether the token is not made for what the request asks: one of [`SCOPES`](super::SCOPES).
     fn lacks_scope(&self, request: &Request) -> bool {
         let mut path = request.path.iter().skip_while(|part| *part != "_apis").skip(1);
         let scope = match path.next().map(|area| area.to_ascii_lowercase()).as_deref() {
@@ -211,11 +211,13 @@ impl Shared {
             (&Method::POST, Some("clock")) => {
                 let body: serde_json::Value =
                     serde_json::from_slice(&request.body).unwrap_or_default();
-                let Some(seconds) = body["advance_s"].as_i64().filter(|seconds| *seconds >= 0)
+                let most = Time::LAST.0.saturating_sub(self.snapshot().now.0) / SECOND;
+                let Some(seconds) =
+                    body["advance_s"].as_i64().filter(|seconds| (0..=most).contains(seconds))
                 else {
-                    return Answer::bad_request(
-                        "the body must be {\"advance_s\": N}, N seconds of at least 0",
-                    );
+                    return Answer::bad_request(&format!(
+                        "the body must be {{\"advance_s\": N}}, N seconds from 0 to {most}"
+                    ));
                 };
                 self.advance(seconds.saturating_mul(SECOND));
                 self.stats()

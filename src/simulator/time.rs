@@ -21,6 +21,9 @@ impl Time {
     /// Later than everything that ever happens here.
     pub(crate) const NEVER: Time = Time(i64::MAX);
 
+    /// The last second that times in answers can tell.
+    pub(crate) const LAST: Time = Time(253_402_300_799 * SECOND);
+
     /// Returns this instant moved by `ticks`.
     pub(crate) const fn plus(self, ticks: i64) -> Time {
         Time(self.0.saturating_add(ticks))

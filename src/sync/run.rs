@@ -246,6 +246,7 @@ impl Run {
             run_id: self.run_id.clone(),
             started_at: self.started_at,
             finished_at: self.now(),
+            upper: self.upper,
             rows: done.rows.clone(),
             changed: done.changed.clone(),
         }

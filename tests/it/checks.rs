@@ -68,6 +68,40 @@ async fn a_run_stores_what_it_found_and_the_next_one_only_what_changed() {
 }
 
 #[tokio::test]
+async fn verdicts_are_not_stored_again_because_time_went_by() {
+    let lake = world::lake().await;
+    let sync = async |day: &str| {
+        let record = |resource: &str, scope: &str| {
+            let cells = [
+                ("run_month", "2026-06"),
+                ("run_id", day),
+                ("resource", resource),
+                ("scope", scope),
+                ("window_from", "2025-12-01"),
+                ("window_to", day),
+                ("started_at", day),
+                ("finished_at", day),
+                ("status", "ok"),
+            ];
+            world::row(lake.catalog(), "sync_runs", &cells)
+        };
+        let records =
+            [("pushes", "r1@refs/heads/main"), ("branches", "r1"), ("branch_policies", "p1")];
+        let records = records.map(|(resource, scope)| record(resource, scope));
+        world::write(&lake, records.into()).await;
+        run(&lake, &settings(), &world::request()).await
+    };
+    let first = sync("2026-06-02").await;
+    let stored = ask(&lake, VERDICTS).await;
+    assert!(stored.iter().any(|line| line.contains("ALL_CHANGES_REVIEWED")), "{stored:#?}");
+    assert!(stored.iter().any(|line| line.contains("POLICY_ENFORCED")), "{stored:#?}");
+    let later = sync("2026-06-03").await;
+    assert!(later.period.to > first.period.to);
+    assert_eq!(later.findings_sha256, first.findings_sha256);
+    assert_eq!(ask(&lake, VERDICTS).await, stored);
+}
+
+#[tokio::test]
 async fn a_run_of_one_check_withdraws_nothing() {
     let lake = world::lake().await;
     run(&lake, &settings(), &world::request()).await;
@@ -291,6 +325,18 @@ async fn a_damaged_file_is_named_and_nothing_is_stored() {
             assert!(ended.stderr.contains(name), "{}", ended.told());
             assert!(ended.stderr.contains("hint: "), "{}", ended.told());
         }
+    }
+    // Its footer is sound, its pages are not: nobody can tell which file it is any more, but that it is one.
+    let length = whole.len();
+    let footer = u32::from_le_bytes(whole[length - 8..length - 4].try_into().unwrap());
+    let pages = 4..length - 8 - usize::try_from(footer).unwrap();
+    let mut spoilt = whole.clone();
+    spoilt[pages].iter_mut().for_each(|byte| *byte ^= 0x55);
+    std::fs::write(&file, spoilt).unwrap();
+    for arguments in [&["check"][..], &["sql", "select max(voter_id) from pull_request_votes"]] {
+        let ended = adolake.run(arguments);
+        assert_eq!(ended.code, Some(2), "{}", ended.told());
+        assert!(ended.stderr.contains("cannot read a file of the lake: "), "{}", ended.told());
     }
     std::fs::write(&file, whole).unwrap();
     let ended = adolake.run(&["check", "--fail-on", "never"]);

@@ -248,9 +248,8 @@ fn completions_and_manual_pages_are_made() {
         assert!(script.stdout.contains("adolake"), "{shell}");
     }
     assert!(adolake.run(&["man"]).stdout.contains(".TH adolake 1"));
-    std::fs::create_dir(adolake.path().join("man")).unwrap();
-    assert_eq!(adolake.run(&["man", "--out", "man"]).code, Some(0));
-    assert!(adolake.read("man/adolake-tables.1").contains("adolake-tables"));
+    assert_eq!(adolake.run(&["man", "--out", "share/man"]).code, Some(0));
+    assert!(adolake.read("share/man/adolake-tables.1").contains("adolake-tables"));
 }
 
 #[test]

@@ -174,6 +174,25 @@ async fn what_was_not_read_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_read_of_a_disabled_repository_is_named() {
+    let disabled = (
+        "repositories",
+        "repository_id|project_id|project|name|web_url|default_branch|is_disabled|first_seen_at",
+        "r1|p1|payments|api|https://ado/contoso/payments/_git/api|main|true|2025-06-01",
+    );
+    let adolake = small_with(CONFIG, &[disabled]).await;
+    let ended = run(&adolake, &["explain", "contoso/payments/api!4"]);
+    let page = page(&ended, "pull_request_approved");
+    let action = page.split_once("  now  ").unwrap().1;
+    let action = action.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        action,
+        "the repository is disabled or deleted: what is missing can be read only once it is there again; \
+         else keep other proof as `evidence` of an `[[exception]]` that matches `contoso/payments/api!4`"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_emergency_label_is_explained() {
     let adolake = small().await;
     let ended = run(&adolake, &["explain", "contoso/payments/api!3"]);

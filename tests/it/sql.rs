@@ -89,6 +89,32 @@ fn exports_hold_the_same_rows() {
 }
 
 #[test]
+fn a_column_of_nothing_but_null_is_empty_in_csv() {
+    let ended =
+        with_lake(None).run(&["sql", "--format", "csv", "select 1 as a, null as b, '' as c"]);
+    assert_eq!(ended.stdout, "a,b,c\n1,,\"\"\n");
+}
+
+#[test]
+fn what_parquet_cannot_hold_is_refused_before_anything_is_written() {
+    let adolake = with_lake(None);
+    let query = "select 1 as n, interval '1 day' as age";
+    let parquet = ["sql", "--format", "parquet", query];
+    let exported = ["sql", "--export", "a.parquet", query];
+    for arguments in [parquet, exported] {
+        let ended = adolake.run(&arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{}", ended.told());
+        assert!(ended.stderr.contains("column `age` is of type Interval"), "{}", ended.told());
+        assert!(ended.stderr.contains("hint: cast it"), "{}", ended.told());
+    }
+    assert!(!adolake.path().join("a.parquet").exists());
+    // One file behind the other is none.
+    let ended = adolake.run(&["sql", "--format", "parquet", "select 1 as a; select 2 as b"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{}", ended.told());
+    assert!(ended.stderr.contains("a single statement"), "{}", ended.told());
+}
+
+#[test]
 fn views_see_the_settings_of_the_config() {
     let query = "select repository, pattern from settings_in_force join production_branches_in_force \
                  using (organization, repository_id) order by pattern";

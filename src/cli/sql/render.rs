@@ -1,18 +1,21 @@
 //! Results as a table, CSV, JSON, lines of JSON or Parquet, batch by batch.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{Array, RecordBatch, new_null_array};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::json::Writer;
 use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
+use crate::cli::failure::Failure;
 use crate::cli::output::{Style, clean, paint};
 
 /// How results are written.
@@ -95,6 +98,30 @@ pub(super) fn sink<'w>(
     })
 }
 
+/// Demands that Parquet has a type for each column, before anything is written.
+pub(super) fn demand_parquet(schema: &SchemaRef) -> Result<(), Failure> {
+    for field in schema.fields() {
+        let schema = Arc::new(Schema::new(vec![field.as_ref().clone().with_nullable(true)]));
+        let nothing = new_null_array(field.data_type(), 1);
+        let written = RecordBatch::try_new(Arc::clone(&schema), vec![nothing])
+            .map_err(ParquetError::from)
+            .and_then(|batch| {
+                let mut writer = ArrowWriter::try_new(std::io::sink(), schema, None)?;
+                writer.write(&batch)?;
+                writer.close()
+            });
+        if let Err(error) = written {
+            let (name, kind) = (field.name(), field.data_type());
+            return Err(Failure::user(format!(
+                "column `{name}` is of type {kind}, which Parquet does not have"
+            ))
+            .caused_by(error)
+            .hint("cast it, for example to `varchar`, or take another format"));
+        }
+    }
+    Ok(())
+}
+
 fn options() -> FormatOptions<'static> {
     FormatOptions::new().with_display_error(true)
 }
@@ -129,7 +156,7 @@ impl Sink for Csv<'_> {
                 if index > 0 {
                     line.push(',');
                 }
-                if !array.is_null(row) {
+                if !is_null(array, row) {
                     let text = formatter.value(row).to_string();
                     let text = if self.is_terminal { clean(&text, true) } else { text.into() };
                     line.push_str(&csv_cell(&text, !is_number(array.data_type())));
@@ -167,6 +194,11 @@ fn formatters<'a>(
         .iter()
         .map(|array| ArrayFormatter::try_new(array.as_ref(), options))
         .collect::<Result<_, _>>()?)
+}
+
+/// Also true of columns that hold nothing but nulls.
+fn is_null(array: &dyn Array, row: usize) -> bool {
+    array.is_null(row) || *array.data_type() == DataType::Null
 }
 
 fn is_number(kind: &DataType) -> bool {
@@ -260,7 +292,7 @@ impl Sink for Table<'_> {
         let columns = formatters(batch, &options)?;
         for row in 0..batch.num_rows() {
             let cells = columns.iter().zip(batch.columns()).map(|(formatter, array)| {
-                if array.is_null(row) {
+                if is_null(array, row) {
                     String::new()
                 } else {
                     let text = formatter.value(row).to_string();

@@ -12,6 +12,9 @@ use crate::config::node::Value;
 use crate::config::read::Section;
 use crate::config::sections::{Lake, LakeOption};
 
+/// Schemes of object stores.
+const STORES: [&str; 7] = ["s3", "s3a", "az", "azure", "abfs", "abfss", "gs"];
+
 impl Reader<'_> {
     pub(super) fn lake(&self, section: &Section<'_>) -> Lake {
         section.check_keys(fields::LAKE);
@@ -39,6 +42,9 @@ impl Reader<'_> {
         let scheme =
             text.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| scheme.len() > 1);
         let has_scheme = text.contains("://") || scheme == Some("file");
+        if let Some(known) = scheme.filter(|scheme| !has_scheme && STORES.contains(scheme)) {
+            return Err(format!("an address of a store begins with `{known}://`"));
+        }
         if !has_scheme {
             let folder = absolute(&self.path(text));
             return Url::from_directory_path(&folder)
@@ -46,7 +52,8 @@ impl Reader<'_> {
         }
         let url = Url::parse(text).map_err(|error| format!("no address: {error}"))?;
         match url.scheme() {
-            "file" | "s3" | "s3a" | "az" | "azure" | "abfs" | "abfss" | "gs" => {}
+            "file" => {}
+            scheme if STORES.contains(&scheme) => {}
             other => {
                 return Err(format!(
                     "`{other}:` is no store that adolake knows; write a folder, `s3://…`, `az://…`, `abfss://…` or `gs://…`"

@@ -52,7 +52,8 @@ impl Reader<'_> {
                 section,
                 "production-branches",
                 &['^', '~', ':', '\\', ' ', '!'],
-            ),
+            )
+            .map(|names| names.into_iter().map(short_name).collect()),
             emergency_label: section
                 .text("emergency-label")
                 .map(|text| Some(text.text.trim().to_owned()).filter(|label| !label.is_empty())),
@@ -216,4 +217,9 @@ fn table_solution(section: &Section<'_>) -> Option<Result<Solution, String>> {
     }
     let (selector, pattern) = given.pop()?;
     Some(Solution::of(selector, &pattern, paths.as_deref()))
+}
+
+/// Full refs mean the same as short names.
+fn short_name(name: String) -> String {
+    name.strip_prefix("refs/heads/").map_or(name.clone(), str::to_owned)
 }
