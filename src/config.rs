@@ -36,6 +36,7 @@ pub use exception::{Exception, POLICY_CHECK, PULL_REQUEST_CHECKS, PUSH_CHECK, Su
 pub use json_schema::json_schema;
 pub use keyring::{Keyring, KeyringError};
 pub use load::Loader;
+pub use read::parse_duration;
 pub use sections::{Detail, Endpoints, Lake, LakeOption, Organization, Projects, Sync, exposed};
 pub use settings::{Fields, Override, Profile, RepositorySettings, Require, Settings};
 pub use solution::{Selector, Solution};

@@ -8,7 +8,7 @@
 --   recreated        creates the branch anew, after it had been there before
 --   exception        a registered exception covers it
 --   deleted          deletes the branch; that it is there again is another update
---   unproven         Azure DevOps was not asked, or did not answer, which pull requests hold the commit
+--   unproven         Azure DevOps was not asked, or did not answer, which pull requests hold the commit, or named one that was never read
 with
 -- inputs
 updates as (
@@ -49,6 +49,17 @@ named_updates as (
         and completed.repository_id = named.repository_id
         and completed.target_ref = named.ref_name
         and completed.pull_request_id = try_cast(trim(named.number) as bigint)
+    group by named.organization, named.repository_id, named.push_id, named.ref_name
+),
+-- one row per update for which Azure DevOps names a pull request that was never read
+updates_by_unread as (
+    select named.organization, named.repository_id, named.push_id, named.ref_name
+    from named_pull_requests as named
+    left join pull_requests
+        on pull_requests.organization = named.organization
+        and pull_requests.repository_id = named.repository_id
+        and pull_requests.pull_request_id = try_cast(trim(named.number) as bigint)
+    where pull_requests.pull_request_id is null
     group by named.organization, named.repository_id, named.push_id, named.ref_name
 ),
 -- one row per update that no pull request and no first creation explains
@@ -115,7 +126,7 @@ select
         when unexplained.kind = 'delete' then 'deleted'
         when excepted.is_in_time then 'exception'
         when unexplained.is_recreation then 'recreated'
-        when unexplained.pull_request_ids is null then 'unproven'
+        when unexplained.pull_request_ids is null or updates_by_unread.push_id is not null then 'unproven'
         else 'direct_push'
     end as explanation,
     coalesce(not excepted.is_in_time, false) as is_exception_expired,
@@ -123,6 +134,11 @@ select
     registered.reason as exception_reason,
     registered.approved_by as exception_approved_by
 from unexplained
+left join updates_by_unread
+    on updates_by_unread.organization = unexplained.organization
+    and updates_by_unread.repository_id = unexplained.repository_id
+    and updates_by_unread.push_id = unexplained.push_id
+    and updates_by_unread.ref_name = unexplained.ref_name
 left join excepted
     on excepted.organization = unexplained.organization
     and excepted.repository_id = unexplained.repository_id

@@ -4,6 +4,8 @@
 //! must be what was listed, for months wholly inside the period; the open month is compared up to the upper bound of
 //! its newest listing. A month that was never counted has no listed number and makes no difference, unless the
 //! repository was counted for good in that month: then nothing may stand in the lake that was not listed.
+//!
+//! What was never listed cannot be counted: a project whose pull requests were asked for in vain is a difference too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,10 +21,12 @@ use datafusion::scalar::ScalarValue;
 
 use super::error::Error;
 use super::finding::{Findings, PULL_REQUEST_ID};
+use super::instant::instant_text;
 use super::params::{Period, timestamp};
 use crate::window::{month_of, next_month};
 
 const POPULATION: &str = include_str!("population.sql");
+const UNLISTED: &str = include_str!("unlisted.sql");
 const JUDGED: &str = include_str!("judged.sql");
 const JUDGED_TABLE: &str = "judged_pull_requests";
 
@@ -50,6 +54,8 @@ pub struct Population {
 pub(crate) struct Comparison {
     pub(crate) populations: Vec<Population>,
     pub(crate) differences: Vec<String>,
+    /// What lies behind the rest of the lake, as sentences.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Tells whether a check judges pull requests, each one that was merged.
@@ -123,7 +129,39 @@ pub(crate) async fn compare(
             });
         }
     }
+    unlisted(context, from, to, &mut comparison).await.map_err(failed())?;
     Ok(comparison)
+}
+
+/// Adds the projects whose pull requests are not known for a part of the period, or not as far as the rest of the lake.
+async fn unlisted(
+    context: &SessionContext,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    comparison: &mut Comparison,
+) -> Result<(), DataFusionError> {
+    let values = vec![("period_from", timestamp(from)), ("period_to", timestamp(to))];
+    let frame = context.sql(UNLISTED).await?.with_param_values(values)?;
+    for batch in frame.collect().await? {
+        let columns = Columns::new(&batch)?;
+        for row in 0..batch.num_rows() {
+            let place = format!("{}/{}", columns.text(0, row), columns.text(1, row));
+            let told = |column| columns.time(column, row).map(instant_text);
+            match (told(2), told(3), told(4)) {
+                (None, ..) => comparison.differences.push(format!(
+                    "{place}: no sync has read its pull requests; run `adolake sync`, or take it out of scope"
+                )),
+                (Some(asked), _, Some(unknown)) => comparison.differences.push(format!(
+                    "{place}: its pull requests were asked for up to {asked}, and are not known from {unknown} on"
+                )),
+                (Some(asked), Some(newest), None) if asked < newest => comparison.warnings.push(format!(
+                    "the pull requests of `{place}` were read up to {asked}, other things up to {newest}"
+                )),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The counts of one row, as they are compared.

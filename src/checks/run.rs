@@ -147,6 +147,7 @@ pub async fn run(
     let mut comparison = compare(context, &period, &findings).await?;
     comparison.differences.extend(request.unread(&known));
     let mut warnings = warnings(context, settings, &period, &all).await?;
+    warnings.extend(std::mem::take(&mut comparison.warnings));
     warnings.extend(queries.replacements().iter().cloned());
     warnings.extend(distrusted(context, &checks).await?);
 

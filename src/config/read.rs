@@ -272,7 +272,7 @@ pub(super) fn list<'w>(words: impl Iterator<Item = &'w str>) -> String {
 }
 
 /// Reads `"90s"`, `"30m"`, `"1h"`, `"14d"`, `"2w"` and sums such as `"1h30m"`.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut seconds: u64 = 0;
     if rest.is_empty() {

@@ -57,6 +57,12 @@ async fn tables(lake: &Lake) -> (Item, bool) {
         let message = format!("{names} cannot be read: {}", told(error));
         return (failed(item, place, message, error), false);
     }
+    // What stands where a table will be.
+    match tokio::time::timeout(PATIENCE, lake.check_tables()).await {
+        Err(_) => return (silent(item, place), false),
+        Ok(Err(error)) => return (failed(item, place, told(&error), &error), false),
+        Ok(Ok(())) => {}
+    }
     let present = states.iter().filter(|(_, state)| matches!(state, Ok(Some(_)))).count();
     let message = match present {
         0 => "there are no tables yet; `adolake sync` makes them".to_owned(),

@@ -36,6 +36,14 @@ pub enum Error {
         /// Why.
         source: object_store::Error,
     },
+    /// The storage refuses to delete.
+    #[error("cannot delete in `{place}`")]
+    NotDeletable {
+        /// Table or address.
+        place: String,
+        /// Why.
+        source: object_store::Error,
+    },
     /// The storage refuses the signed-in identity.
     #[error("no access to `{place}`")]
     NoAccess {
@@ -139,6 +147,18 @@ pub enum Error {
         /// Why.
         source: Box<DeltaTableError>,
     },
+    /// A file of a log is damaged or missing.
+    #[error("cannot read the log of table `{table}`: `{file}` is damaged: {problem}")]
+    Damaged {
+        /// Table.
+        table: String,
+        /// Path within the table.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A data file cannot be read or written.
     #[error("cannot {doing} data file `{file}` of table `{table}`")]
     File {
@@ -211,26 +231,25 @@ impl Error {
         if says(&["RequestTimeTooSkewed", "Request date header too old"]) {
             return Self::ClockSkew { place, source };
         }
-        // Of listings the store's refusal is known by its text only.
-        let is_refusal = says(&["status code: 401", "status code: 403"]);
+        if let Some((_, problem)) = SETTINGS.iter().find(|(words, _)| says(words)) {
+            return Self::Location { url: place, problem: format!("{problem} ({source})") };
+        }
+        let refused = |place: String, source| match doing {
+            _ if says(&CREDENTIALS) => Self::NoAccess { place, source },
+            "write" => Self::NotWritable { place, source },
+            "delete" => Self::NotDeletable { place, source },
+            _ => Self::NoAccess { place, source },
+        };
+        // Of listings and of many deletions at once the store's refusal is known by its text only.
+        let is_refusal =
+            says(&["status code: 401", "status code: 403", "(code: 403)", "(code: AccessDenied)"]);
         match source {
-            source if is_refusal && doing != "write" => Self::NoAccess { place, source },
-            source if is_refusal => Self::NotWritable { place, source },
+            source if is_refusal || says(&CREDENTIALS) => refused(place, source),
             object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. } => {
-                if doing == "write" {
-                    Self::NotWritable { place, source }
-                } else {
-                    Self::NoAccess { place, source }
-                }
-            }
+            | object_store::Error::Unauthenticated { .. } => refused(place, source),
             _ => match io_kind(&source) {
-                Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
-                    if doing == "write" =>
-                {
-                    Self::NotWritable { place, source }
-                }
-                Some(ErrorKind::PermissionDenied) => Self::NoAccess { place, source },
+                Some(ErrorKind::ReadOnlyFilesystem) if doing != "read" => refused(place, source),
+                Some(ErrorKind::PermissionDenied) => refused(place, source),
                 Some(ErrorKind::NotADirectory) => Self::NotAFolder { path: place.into() },
                 _ => Self::Storage { doing, place, source },
             },
@@ -262,6 +281,8 @@ impl Error {
             Self::Location { .. }
             | Self::NotAFolder { .. }
             | Self::NotWritable { .. }
+            | Self::NotDeletable { .. }
+            | Self::Damaged { .. }
             | Self::NoAccess { .. }
             | Self::ClockSkew { .. }
             | Self::NoContainer { .. }
@@ -280,6 +301,31 @@ impl Error {
         }
     }
 }
+
+/// What stores say of credentials that are wrong or have ended, whatever was asked of them.
+const CREDENTIALS: [&str; 7] = [
+    "ExpiredToken",
+    "InvalidToken",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "AuthenticationFailed",
+    "AuthorizationFailure",
+    "Signature not valid in the specified time frame",
+];
+
+/// What stores and their clients say where an option is wrong or missing, and what is meant.
+const SETTINGS: [(&[&str], &str); 4] = [
+    (
+        &["URL scheme is not allowed"],
+        "an endpoint without TLS has to be allowed: set `azure_allow_http` or `aws_allow_http` to \"true\"",
+    ),
+    (&["federated token file"], "the file of the federated token cannot be read"),
+    (&["invalid peer certificate"], "the certificate of the store is not trusted"),
+    (
+        &["AuthorizationHeaderMalformed", "PermanentRedirect", "redirect without LOCATION"],
+        "the bucket is in another region: set `aws_region`",
+    ),
+];
 
 /// Object stores, by the names that their errors give: what they could not answer they may answer later.
 const STORES: [&str; 3] = ["S3", "MicrosoftAzure", "GCS"];
@@ -316,7 +362,7 @@ pub(crate) fn of_file(error: &DataFusionError) -> Option<Error> {
 
 /// Tells whether the log could not be read because the store failed. The reader of the log keeps that cause to itself,
 /// in a type without a name; its text is all that is left.
-fn is_of_store(error: &DeltaTableError) -> bool {
+pub(super) fn is_of_store(error: &DeltaTableError) -> bool {
     matches!(error, DeltaTableError::KernelError(error)
         if error.to_string().contains("Error interacting with object store"))
 }
@@ -330,6 +376,12 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+/// Tells whether a new file could not be put in its place on a local disk because that has no hard links.
+pub(super) fn is_of_links(error: &object_store::Error) -> bool {
+    use ErrorKind::{CrossesDevices, PermissionDenied, Unsupported};
+    matches!(io_kind(error), Some(Unsupported | PermissionDenied | CrossesDevices))
 }
 
 /// Finds the operating system's word for a failure.
@@ -356,6 +408,9 @@ impl Hint for Error {
             Self::NotWritable { .. } => {
                 "give the identity that runs adolake the right to write there, or set `lake.url` to another place".into()
             }
+            Self::NotDeletable { .. } => {
+                "give the identity that runs adolake the right to delete there".into()
+            }
             Self::NoAccess { .. } => {
                 "check the credentials of the storage (`lake.options`) and their right to read there".into()
             }
@@ -375,8 +430,12 @@ impl Hint for Error {
                 "move it away, or set `lake.url` to a place that adolake has for itself".into()
             }
             Self::Newer { .. } => "update adolake to the version that wrote it".into(),
-            Self::Incompatible { table, .. } => {
-                format!("move the folder of `{table}` away and sync it again with `--full`")
+            Self::Incompatible { table, .. } => format!(
+                "restore the folder of `{table}` from a copy, or move it away: `adolake sync --full` reads again what Azure DevOps still has, and nothing else"
+            ),
+            Self::Damaged { remedy, .. } => remedy.clone(),
+            Self::Storage { source: object_store::Error::NotFound { .. }, .. } => {
+                "if files of the lake were deleted or changed by hand, restore them; else try again".into()
             }
             Self::Changed { .. } => {
                 "let only adolake write its tables; read them elsewhere, or copy them with `adolake publish`".into()

@@ -17,7 +17,10 @@ use super::log::{Log, RECENT, Snapshot};
 pub(crate) struct Listed {
     /// Versions whose commits are there, oldest first.
     pub(crate) versions: Vec<u64>,
-    pub(crate) has_checkpoint: bool,
+    /// The newest version of which there is a checkpoint.
+    pub(crate) checkpoint: Option<u64>,
+    /// Commits of no bytes, which no writer puts.
+    pub(crate) empty: Vec<u64>,
 }
 
 impl Log {
@@ -32,9 +35,16 @@ impl Log {
                 Err(source) => return Err(Error::storage("read", self.place.name.clone(), source)),
             };
             let Some(name) = file.location.filename() else { continue };
-            listed.has_checkpoint |= name.contains(".checkpoint.");
+            let number = |text: &str| text.parse::<u64>().ok();
+            if let Some((version, _)) = name.split_once(".checkpoint.") {
+                listed.checkpoint = listed.checkpoint.max(number(version));
+            }
             let version = name.strip_suffix(".json").filter(|version| version.len() == 20);
-            listed.versions.extend(version.and_then(|version| version.parse::<u64>().ok()));
+            let Some(version) = version.and_then(number) else { continue };
+            listed.versions.push(version);
+            if file.size == 0 {
+                listed.empty.push(version);
+            }
         }
         listed.versions.sort_unstable();
         Ok(listed)

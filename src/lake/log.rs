@@ -4,6 +4,7 @@
 //! store one request for each commit. From then on each commit, our own or another's, is applied to the snapshot in
 //! memory, so that a write costs one look for a newer commit and one conditional put.
 
+mod damage;
 mod replay;
 
 use std::collections::{BTreeMap, HashMap};
@@ -23,11 +24,11 @@ use parquet::errors::ParquetError;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
-use super::error::{Error, io_kind};
+use super::error::{Error, is_of_links};
 use super::evolve::Fit;
 use super::file::DataFile;
 use super::keys::KeyCache;
-use super::store::Place;
+use super::store::{Place, may_pass};
 use crate::schema::Table;
 
 /// After so many commits the log gets a checkpoint.
@@ -42,6 +43,9 @@ const COMMIT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The name under which a commit carries its own id, to be known again after an unclear answer.
 const COMMIT_ID: &str = "adolakeCommit";
+
+/// What is wrong with a commit of no bytes.
+const EMPTY: &str = "it is empty, and a commit never is";
 
 /// A table at one version.
 #[derive(Debug, Clone)]
@@ -207,9 +211,11 @@ impl Log {
     /// Reads a commit; none where there is no such version yet.
     pub(crate) async fn read_commit(&self, version: u64) -> Result<Option<Vec<Action>>, Error> {
         match self.log_store.read_commit_entry(version).await {
-            Ok(Some(bytes)) => {
-                get_actions(version, &bytes).map(Some).map_err(|error| self.unreadable(error))
-            }
+            Ok(Some(bytes)) => match get_actions(version, &bytes) {
+                Ok(actions) if actions.is_empty() => Err(self.damaged_commit(version, EMPTY)),
+                Ok(actions) => Ok(Some(actions)),
+                Err(error) => Err(self.damaged_commit(version, error.to_string())),
+            },
             Ok(None) => Ok(None),
             Err(error) => Err(self.unreadable(error)),
         }
@@ -268,7 +274,8 @@ impl Log {
             let put = CommitOrBytes::LogBytes(entry.clone());
             let put = self.log_store.write_commit_entry(version, put, Uuid::new_v4()).await;
             let Err(error) = put else { break };
-            let may_pass = may_pass(&error) && attempt < COMMIT_ATTEMPTS;
+            let may_pass = matches!(&error, TransactionError::ObjectStore { source } if may_pass(source))
+                && attempt < COMMIT_ATTEMPTS;
             match (self.read_commit(version).await, error) {
                 (Ok(Some(actions)), _) if is_ours(&actions, id) => break,
                 (Ok(Some(_)), _) | (_, TransactionError::VersionAlreadyExists(_)) => {
@@ -278,7 +285,11 @@ impl Log {
                     tokio::time::sleep(COMMIT_PAUSE * attempt).await;
                 }
                 (_, TransactionError::ObjectStore { source }) => {
-                    return Err(Error::storage("write", self.place.name.clone(), source));
+                    return Err(if self.is_local() && is_of_links(&source) {
+                        Error::NoHardLinks { place: self.place.name.clone(), source }
+                    } else {
+                        Error::storage("write", self.place.name.clone(), source)
+                    });
                 }
                 (_, other) => return Err(self.unreadable(other.into())),
             }
@@ -348,6 +359,11 @@ impl Log {
         }
     }
 
+    /// Tells whether the table stands on a disk of this machine.
+    fn is_local(&self) -> bool {
+        std::path::Path::new(&self.place.name).is_absolute()
+    }
+
     fn unreadable(&self, error: DeltaTableError) -> Error {
         Error::log(&self.table.name, &self.place.name, error)
     }
@@ -362,32 +378,6 @@ impl Log {
 enum Put {
     Won,
     Lost,
-}
-
-/// Tells whether a put failed on its way, so that another may arrive; what the store or the disk refuses stays refused.
-fn may_pass(error: &TransactionError) -> bool {
-    use std::io::ErrorKind::{
-        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof,
-    };
-    let TransactionError::ObjectStore { source } = error else { return false };
-    match io_kind(source) {
-        Some(kind) => [
-            BrokenPipe,
-            ConnectionAborted,
-            ConnectionRefused,
-            ConnectionReset,
-            TimedOut,
-            UnexpectedEof,
-        ]
-        .contains(&kind),
-        None => {
-            let text = source.to_string();
-            matches!(
-                source,
-                object_store::Error::Generic { store: "S3" | "MicrosoftAzure" | "GCS", .. }
-            ) && !text.contains("status code: 4")
-        }
-    }
 }
 
 fn is_ours(actions: &[Action], id: &str) -> bool {

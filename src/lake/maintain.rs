@@ -27,6 +27,7 @@ pub(crate) use self::vacuum::staged;
 use super::Lake;
 use super::error::Error;
 use super::log::Log;
+use super::store::delete;
 
 /// Nothing that is younger is removed, however little `lake.keep-versions` asks to be kept: a writer may have put a file
 /// that it commits later, and a reader may still be at work on the version that it began with.
@@ -83,12 +84,22 @@ impl Lake {
         if self.store.url.scheme() == "file" {
             return Ok(Utc::now());
         }
-        let object = Path::from(format!("_adolake/clock/{}", Uuid::new_v4().simple()));
+        let folder = Path::from("_adolake/clock");
+        let own = folder.clone().join(Uuid::new_v4().simple().to_string());
         let failed = |doing| move |source| Error::storage(doing, self.place(), source);
         let root = &self.store.root;
-        root.put(&object, PutPayload::from_static(b"now")).await.map_err(failed("write"))?;
-        let head = root.head(&object).await;
-        root.delete(&object).await.map_err(failed("write"))?;
+        root.put(&own, PutPayload::from_static(b"now")).await.map_err(failed("write"))?;
+        let head = root.head(&own).await;
+        let now = head.as_ref().map_or_else(|_| Utc::now(), |head| head.last_modified);
+        // With what those left that were killed in between.
+        let is_left = |object: &ObjectMeta| {
+            object.location == own || object.last_modified < now - TimeDelta::hours(1)
+        };
+        let left: Result<Vec<ObjectMeta>, _> = root.list(Some(&folder)).try_collect().await;
+        let mut left = left.map_err(failed("list"))?;
+        left.retain(is_left);
+        let left = left.into_iter().map(|object| object.location).collect();
+        delete(&**root, left).await.map_err(failed("delete"))?;
         Ok(head.map_err(failed("read"))?.last_modified.min(Utc::now()))
     }
 

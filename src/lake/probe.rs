@@ -18,7 +18,8 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Lake;
-use super::error::{Error, io_kind};
+use super::error::{Error, is_of_links};
+use super::store::delete;
 
 /// Everything that probes write lies below it.
 const FOLDER: &str = "_adolake/probe";
@@ -27,7 +28,7 @@ const KEYS: usize = 20;
 /// Writers that fight for each.
 const WRITERS: usize = 16;
 /// How often a race without a known winner is run again: a put that was repeated on its way is told that it lost.
-const UNCLEAR: usize = 3;
+const UNCLEAR: usize = 5;
 /// What a killed probe left behind is removed by a later one after so many hours.
 const STALE_HOURS: i64 = 1;
 
@@ -180,6 +181,10 @@ impl Probe {
                 )));
             }
             if let Some(error) = failure {
+                // Who got no answer may have won.
+                if error.is_transient() && attempt + 1 < UNCLEAR {
+                    continue;
+                }
                 return Err(error);
             }
             if let [winner] = winners[..] {
@@ -197,8 +202,15 @@ impl Probe {
         )))
     }
 
+    /// Puts an object that is there already, as often as it takes to get an answer.
     async fn create(&self, object: &Path, bytes: Bytes) -> Result<Put, Error> {
-        self.judge(put_new(&*self.root, object, bytes).await)
+        let mut attempt = 1;
+        loop {
+            match self.judge(put_new(&*self.root, object, bytes.clone()).await) {
+                Err(error) if error.is_transient() && attempt < UNCLEAR => attempt += 1,
+                other => return other,
+            }
+        }
     }
 
     /// Tells what came of a conditional put, once plain ones are known to work.
@@ -216,8 +228,7 @@ impl Probe {
             object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. }
         ) || source.to_string().contains("NotImplemented");
         if self.is_local {
-            use std::io::ErrorKind::{CrossesDevices, PermissionDenied, Unsupported};
-            if matches!(io_kind(&source), Some(Unsupported | PermissionDenied | CrossesDevices)) {
+            if is_of_links(&source) {
                 return Err(Error::NoHardLinks { place: self.place.clone(), source });
             }
         } else if is_unknown {
@@ -240,9 +251,7 @@ impl Probe {
     async fn remove(&self) -> Result<(), Error> {
         // A store that did not take the first object has nothing to be removed, and may not even list.
         let objects = self.listed().await?;
-        let objects = futures::stream::iter(objects.into_iter().map(Ok)).boxed();
-        let removed: Result<Vec<Path>, _> = self.root.delete_stream(objects).try_collect().await;
-        removed.map_err(|source| self.failed("delete", source))?;
+        delete(&*self.root, objects).await.map_err(|source| self.failed("delete", source))?;
         let left = self.listed().await?;
         for folder in &self.made {
             // Only empty folders go; what is not empty belongs to somebody else.

@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::StreamExt as _;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreScheme};
+use object_store::{ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
 use super::aws;
-use super::error::Error;
+use super::error::{Error, io_kind};
 use super::kept::KeptFiles;
 use super::local::SortedFiles;
+use crate::config::parse_duration;
 
 /// The address under which the engines below know the lake, wherever it stands: its paths need no escapes.
 pub(crate) const ENGINE_URL: &str = "adolake://lake/";
@@ -70,9 +73,11 @@ impl Store {
         }
         let (kind, base) =
             ObjectStoreScheme::parse(&url).map_err(|problem| wrong(problem.to_string()))?;
+        let (retry, options) = retry(options, &wrong)?;
         let root: Arc<dyn ObjectStore> = match kind {
             ObjectStoreScheme::AmazonS3 => {
-                let mut builder = AmazonS3Builder::from_env().with_url(url.as_str());
+                let mut builder =
+                    AmazonS3Builder::from_env().with_url(url.as_str()).with_retry(retry);
                 for (key, value) in options {
                     builder = builder.with_config(option::<AmazonS3ConfigKey>(key, &wrong)?, value);
                 }
@@ -80,14 +85,16 @@ impl Store {
                 Arc::new(builder.build().map_err(|problem| wrong(problem.to_string()))?)
             }
             ObjectStoreScheme::MicrosoftAzure => {
-                let mut builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str());
+                let mut builder =
+                    MicrosoftAzureBuilder::from_env().with_url(url.as_str()).with_retry(retry);
                 for (key, value) in options {
                     builder = builder.with_config(option::<AzureConfigKey>(key, &wrong)?, value);
                 }
                 Arc::new(builder.build().map_err(|problem| wrong(problem.to_string()))?)
             }
             ObjectStoreScheme::GoogleCloudStorage => {
-                let mut builder = GoogleCloudStorageBuilder::from_env().with_url(url.as_str());
+                let mut builder =
+                    GoogleCloudStorageBuilder::from_env().with_url(url.as_str()).with_retry(retry);
                 for (key, value) in options {
                     builder = builder.with_config(option::<GoogleConfigKey>(key, &wrong)?, value);
                 }
@@ -142,6 +149,83 @@ impl Store {
         let url = Url::parse(&format!("{ENGINE_URL}{table}/")).map_err(wrong)?;
         let store = Arc::new(PrefixStore::new(Arc::clone(&self.root), table));
         Ok(Place { root: Arc::clone(&self.root), store, url, name })
+    }
+}
+
+/// Takes the options out that say how often and for how long a request is repeated; the object store's own have no
+/// names for them.
+fn retry<'o>(
+    options: &'o BTreeMap<String, String>,
+    wrong: &impl Fn(String) -> Error,
+) -> Result<(RetryConfig, Vec<(&'o String, &'o String)>), Error> {
+    let mut retry = RetryConfig::default();
+    let mut others = Vec::new();
+    for (key, value) in options {
+        let problem =
+            |wanted: &str| wrong(format!("option `{key}` must be {wanted}, not `{value}`"));
+        match key.to_ascii_lowercase().as_str() {
+            "max_retries" => {
+                retry.max_retries = value.parse().map_err(|_| problem("a number"))?;
+            }
+            "retry_timeout" => {
+                retry.retry_timeout =
+                    parse_duration(value).ok_or_else(|| problem("a span of time such as `3m`"))?;
+            }
+            _ => others.push((key, value)),
+        }
+    }
+    Ok((retry, others))
+}
+
+/// How often objects are deleted until the store has answered.
+const DELETE_ATTEMPTS: u32 = 4;
+const DELETE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Deletes objects, those that are gone already too. What gets no answer is tried again: clients do not repeat the
+/// request that deletes many at once.
+pub(crate) async fn delete(store: &dyn ObjectStore, paths: Vec<Path>) -> object_store::Result<()> {
+    for attempt in 1.. {
+        let all = futures::stream::iter(paths.clone().into_iter().map(Ok)).boxed();
+        let mut deleted = store.delete_stream(all);
+        let mut failure = None;
+        while let Some(result) = deleted.next().await {
+            match result {
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            None => break,
+            Some(error) if attempt == DELETE_ATTEMPTS || !may_pass(&error) => return Err(error),
+            Some(_) => tokio::time::sleep(DELETE_PAUSE * attempt).await,
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether a request failed on its way, so that another may arrive; what the store or the disk refuses stays refused.
+pub(super) fn may_pass(error: &object_store::Error) -> bool {
+    use std::io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof,
+    };
+    match io_kind(error) {
+        Some(kind) => [
+            BrokenPipe,
+            ConnectionAborted,
+            ConnectionRefused,
+            ConnectionReset,
+            TimedOut,
+            UnexpectedEof,
+        ]
+        .contains(&kind),
+        None => {
+            let text = error.to_string();
+            matches!(
+                error,
+                object_store::Error::Generic { store: "S3" | "MicrosoftAzure" | "GCS", .. }
+            ) && !text.contains("status code: 4")
+                && !text.contains("(code: ")
+        }
     }
 }
 

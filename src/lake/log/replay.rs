@@ -8,7 +8,7 @@ use deltalake::kernel::{Action, Metadata, Protocol};
 use deltalake::{DeltaTable, DeltaTableError};
 use futures::future::try_join_all;
 
-use super::{CHECKPOINT_INTERVAL, Known, Log, Snapshot};
+use super::{CHECKPOINT_INTERVAL, EMPTY, Known, Log, Snapshot};
 use crate::lake::error::Error;
 use crate::lake::evolve::{self, Fit};
 use crate::lake::file::DataFile;
@@ -23,6 +23,13 @@ impl Log {
         let listed = self.listed().await?;
         if listed.versions.is_empty() {
             return Ok(None);
+        }
+        // The log is read from a checkpoint on, where there is one that is not younger than what is asked for.
+        let last = version.unwrap_or(u64::MAX);
+        let begin = listed.checkpoint.filter(|checkpoint| *checkpoint <= last);
+        let is_read = |empty: &&u64| **empty <= last && begin.is_none_or(|begin| **empty > begin);
+        if let Some(&empty) = listed.empty.iter().find(is_read) {
+            return Err(self.damaged_commit(empty, EMPTY));
         }
         if let Some(now) = self.replay(&listed, version).await? {
             return Ok(Some(Known { base: None, now: Arc::new(now), seen }));
@@ -39,7 +46,7 @@ impl Log {
     ) -> Result<Option<Snapshot>, Error> {
         let last = version.unwrap_or(listed.versions.len() as u64 - 1);
         let is_whole = (0..).zip(&listed.versions).all(|(expected, &found)| expected == found);
-        if listed.has_checkpoint || !is_whole || last >= SHORT_LOG {
+        if listed.checkpoint.is_some() || !is_whole || last >= SHORT_LOG {
             return Ok(None);
         }
         let commits = try_join_all((0..=last).map(|version| self.read_commit(version))).await?;
@@ -87,7 +94,7 @@ impl Log {
         match loaded {
             Ok(()) => {}
             Err(DeltaTableError::NotATable(_)) => return Ok(None),
-            Err(error) => return Err(self.unreadable(error)),
+            Err(error) => return Err(self.damaged(error).await),
         }
         let state = base.snapshot().map_err(|error| self.unreadable(error))?;
         let (protocol, metadata) = (state.protocol(), state.metadata());

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{Care, Upkeep};
 use crate::lake::Lake;
-use crate::lake::error::Error;
+use crate::lake::error::{Error, of_file};
 use crate::lake::evolve::{self, Fit};
 use crate::lake::file::{DataFile, object_path};
 use crate::lake::log::{Log, Outcome, Snapshot};
@@ -148,9 +148,11 @@ async fn join(
     now_ms: i64,
 ) -> Result<Vec<Add>, Error> {
     let table = &log.table;
-    let failed = |source: DataFusionError| Error::Query {
-        doing: format!("join the files of table `{}`", table.name),
-        source: Box::new(source),
+    let failed = |source: DataFusionError| {
+        of_file(&source).unwrap_or_else(|| Error::Query {
+            doing: format!("join the files of table `{}`", table.name),
+            source: Box::new(source),
+        })
     };
     let files = group.files.iter().map(|file| (file.path.clone(), Arc::clone(file))).collect();
     let session = lake.open_session(vec![(log, Some(Arc::new(base.with_files(files))))])?;

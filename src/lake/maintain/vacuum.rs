@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::StreamExt as _;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
@@ -16,6 +15,7 @@ use crate::lake::error::Error;
 use crate::lake::file::object_path;
 use crate::lake::history::{Found, version_at};
 use crate::lake::log::Log;
+use crate::lake::store::delete;
 
 /// The folder of the log.
 const LOG: &str = "_delta_log";
@@ -120,16 +120,8 @@ fn is_data(path: &Path) -> bool {
 }
 
 async fn remove(log: &Log, paths: Vec<Path>) -> Result<(), Error> {
-    let paths = futures::stream::iter(paths.into_iter().map(Ok)).boxed();
-    let mut removed = log.place.store.delete_stream(paths);
-    while let Some(result) = removed.next().await {
-        match result {
-            // Another upkeep may have come first.
-            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(source) => return Err(Error::storage("write", log.place.name.clone(), source)),
-        }
-    }
-    Ok(())
+    let failed = |source| Error::storage("delete", log.place.name.clone(), source);
+    delete(&*log.place.store, paths).await.map_err(failed)
 }
 
 /// Finds what kills left of files that were being put on a local disk, which listings pass over.

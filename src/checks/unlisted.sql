@@ -1,0 +1,69 @@
+-- Projects in scope whose pull requests a sync asked for, and how far they were read without a hole since the period begins.
+with
+-- inputs
+readings as (
+    select organization, scope as project_id, window_from, window_to, status
+    from sync_runs
+    where resource = 'pull_requests' and status <> 'skipped' and strpos(scope, '@') = 0
+),
+scoped_projects as (
+    select settings.organization, settings.project_id, max(settings.project) as project
+    from settings_in_force as settings
+    join repositories
+        on repositories.organization = settings.organization
+        and repositories.repository_id = settings.repository_id
+    where settings.in_scope and not coalesce(repositories.is_disabled, false)
+        and repositories.deleted_at is null and repositories.last_visible_at is null
+    group by settings.organization, settings.project_id
+),
+-- one row per organization: up to where the newest sync read
+newest as (
+    select organization, max(window_to) as read_to from sync_runs where status <> 'skipped' group by organization
+),
+-- one row per project: up to where its pull requests were asked for
+asked as (
+    select organization, project_id, max(window_to) as asked_to from readings group by organization, project_id
+),
+-- one row per window that was read, in order of its start
+windows as (
+    select
+        organization, project_id, window_from, window_to,
+        max(window_to) over (
+            partition by organization, project_id order by window_from, window_to
+            rows between unbounded preceding and 1 preceding
+        ) as covered_to
+    from readings
+    where status = 'ok'
+),
+-- one row per project with a window that was read: where its first hole begins, if there is one
+holes as (
+    select
+        organization, project_id, max(window_to) as read_to,
+        min(greatest(coalesce(covered_to, $period_from), $period_from)) filter (
+            where window_from > coalesce(covered_to, $period_from) and window_from > $period_from
+        ) as hole_from
+    from windows
+    group by organization, project_id
+)
+select
+    scoped_projects.organization, scoped_projects.project,
+    -- null = no sync asked
+    asked.asked_to,
+    newest.read_to as newest_to,
+    -- from where on they are not known; null = known as far as they were asked for
+    case
+        when asked.asked_to is null then null
+        when holes.read_to is null then case when $period_from < asked.asked_to then $period_from end
+        when holes.hole_from < least(asked.asked_to, $period_to) then holes.hole_from
+        when holes.read_to < least(asked.asked_to, $period_to) then greatest(holes.read_to, $period_from)
+    end as unknown_from
+from scoped_projects
+join newest on newest.organization = scoped_projects.organization
+left join asked
+    on asked.organization = scoped_projects.organization
+    and asked.project_id = scoped_projects.project_id
+left join holes
+    on holes.organization = scoped_projects.organization
+    and holes.project_id = scoped_projects.project_id
+where exists (select 1 from readings where readings.organization = scoped_projects.organization)
+order by scoped_projects.organization, scoped_projects.project
