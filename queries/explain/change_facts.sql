@@ -90,7 +90,7 @@ facts as (
                 when 'exception' then concat(
                     'covered by exception ', exception_pattern, ': ', exception_reason, coalesce(', approved by ' || exception_approved_by, '')
                 )
-                when 'unproven' then 'Azure DevOps was not asked, or did not answer, which pull requests hold the commit, or named one that was never read'
+                when 'unproven' then 'Azure DevOps was not asked, or did not answer, which pull requests hold the commit, or named one that could not be read'
             end,
             case when is_exception_expired then concat('exception ', exception_pattern, ' had expired') end,
             case when kind <> 'delete' and explanation <> 'exception' then concat('full commit ', new_commit) end

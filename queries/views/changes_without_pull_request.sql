@@ -1,18 +1,18 @@
 -- id: changes_without_pull_request
 -- title: Changes of production branches that no pull request explains
 -- grain: one row per ref update of an existing production branch that neither a completed pull request into it nor its first creation explains
--- reads: production_branches_existing, pushes, pull_requests, exceptions_in_force
+-- reads: production_branches_existing, pushes, pull_requests, exceptions_in_force, sync_runs
 
 -- explanation is one of
 --   direct_push      nothing explains it
 --   recreated        creates the branch anew, after it had been there before
 --   exception        a registered exception covers it
 --   deleted          deletes the branch; that it is there again is another update
---   unproven         Azure DevOps was not asked, or did not answer, which pull requests hold the commit, or named one that was never read
+--   unproven         Azure DevOps was not asked, or did not answer, which pull requests hold the commit, or named one that could not be read
 with
 -- inputs
 updates as (
-    select pushes.*, branches.project, branches.repository, branches.branch
+    select pushes.*, branches.project_id, branches.project, branches.repository, branches.branch
     from pushes
     join production_branches_existing as branches
         on branches.organization = pushes.organization
@@ -51,7 +51,14 @@ named_updates as (
         and completed.pull_request_id = try_cast(trim(named.number) as bigint)
     group by named.organization, named.repository_id, named.push_id, named.ref_name
 ),
--- one row per update for which Azure DevOps names a pull request that was never read
+-- one row per project whose pull requests were asked for: how the last reading ended
+last_listings as (
+    select organization, scope as project_id, last_value(status order by started_at, window_to, run_id) as status
+    from sync_runs
+    where resource = 'pull_requests' and status <> 'skipped' and strpos(scope, '@') = 0
+    group by organization, scope
+),
+-- one row per update for which Azure DevOps names a pull request that is not in the lake
 updates_by_unread as (
     select named.organization, named.repository_id, named.push_id, named.ref_name
     from named_pull_requests as named
@@ -126,7 +133,8 @@ select
         when unexplained.kind = 'delete' then 'deleted'
         when excepted.is_in_time then 'exception'
         when unexplained.is_recreation then 'recreated'
-        when unexplained.pull_request_ids is null or updates_by_unread.push_id is not null then 'unproven'
+        when unexplained.pull_request_ids is null then 'unproven'
+        when updates_by_unread.push_id is not null and last_listings.status <> 'ok' then 'unproven'
         else 'direct_push'
     end as explanation,
     coalesce(not excepted.is_in_time, false) as is_exception_expired,
@@ -139,6 +147,9 @@ left join updates_by_unread
     and updates_by_unread.repository_id = unexplained.repository_id
     and updates_by_unread.push_id = unexplained.push_id
     and updates_by_unread.ref_name = unexplained.ref_name
+left join last_listings
+    on last_listings.organization = unexplained.organization
+    and last_listings.project_id = unexplained.project_id
 left join excepted
     on excepted.organization = unexplained.organization
     and excepted.repository_id = unexplained.repository_id

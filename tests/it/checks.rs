@@ -193,6 +193,58 @@ async fn counts_that_disagree_are_named() {
 }
 
 #[tokio::test]
+async fn pull_requests_that_could_not_be_listed_are_a_difference() {
+    let lake = world::lake().await;
+    let request = checks::Request { is_stored: false, ..world::request() };
+    let told = async || {
+        let run = run(&lake, &settings(), &request).await;
+        (run.differences, run.warnings)
+    };
+    let read = async |resource: &str, from: &str, to: &str, status: &str| {
+        let cells = [
+            ("run_month", "2026-06"),
+            ("run_id", to),
+            ("resource", resource),
+            ("scope", "p1"),
+            ("window_from", from),
+            ("window_to", to),
+            ("started_at", to),
+            ("finished_at", to),
+            ("status", status),
+        ];
+        world::write(&lake, vec![world::row(lake.catalog(), "sync_runs", &cells)]).await;
+    };
+    assert_eq!(told().await, (vec![], vec![]));
+    read("pull_requests", "1970-01-01", "2026-06-01", "unreadable").await;
+    let never = "contoso/payments: its pull requests were asked for up to 2026-06-01T00:00:00Z, and are not known from 2026-01-01T00:00:00Z on";
+    assert_eq!(told().await, (vec![never.to_owned()], vec![]));
+    // The first sync of the next day reads one half, and none the other.
+    read("pull_requests", "1970-01-01", "2026-05-01", "ok").await;
+    let half = never.replace("2026-01-01", "2026-05-01");
+    assert_eq!(told().await, (vec![half], vec![]));
+    read("pull_requests", "2026-05-20", "2026-06-01", "ok").await;
+    let hole = never.replace("2026-01-01", "2026-05-01");
+    assert_eq!(told().await, (vec![hole], vec![]));
+    read("pull_requests", "2026-05-01", "2026-05-20", "ok").await;
+    assert_eq!(told().await, (vec![], vec![]));
+    // Other things are younger.
+    read("branch_policies", "2026-06-02", "2026-06-02", "ok").await;
+    let behind = "the pull requests of `contoso/payments` were read up to 2026-06-01T00:00:00Z, other things up to 2026-06-02T00:00:00Z";
+    assert_eq!(told().await, (vec![], vec![behind.to_owned()]));
+    // A project that no sync asked for, beside one that it did.
+    let unasked = [
+        ("repository_id", "r2"),
+        ("project_id", "p2"),
+        ("project", "web"),
+        ("name", "shop"),
+        ("first_seen_at", "2025-06-01"),
+    ];
+    world::write(&lake, vec![world::row(lake.catalog(), "repositories", &unasked)]).await;
+    let unasked = "contoso/web: no sync has read its pull requests; run `adolake sync`, or take it out of scope";
+    assert_eq!(told().await.0, [unasked]);
+}
+
+#[tokio::test]
 async fn a_repository_that_cannot_be_seen_is_a_warning_until_acknowledged() {
     let lake = world::lake().await;
     let hidden = [

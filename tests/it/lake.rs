@@ -1,5 +1,6 @@
 //! The lake from its door: writes, reads, versions, races, and what stands in the way.
 
+mod damage;
 mod places;
 pub mod probe;
 mod races;

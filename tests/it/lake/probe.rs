@@ -209,7 +209,7 @@ async fn what_may_not_be_written_or_deleted_is_told_as_such() {
     let error = refused(Manner::ReadOnly).await;
     assert!(matches!(error, Error::NotWritable { .. }), "{error:?}");
     let error = refused(Manner::KeepsEverything).await;
-    assert!(matches!(error, Error::NoAccess { .. }), "{error:?}");
+    assert!(matches!(error, Error::NotDeletable { .. }), "{error:?}");
 }
 
 #[tokio::test]
