@@ -391,7 +391,10 @@ impl Client {
             Failure::Final(error) => return Err(error),
             Failure::Throttled => {
                 tries.throttled += 1;
-                if tries.throttled >= patience.throttled_attempts {
+                let given_up = &self.shared.given_up;
+                let is_hopeless = given_up.load(Ordering::Relaxed) >= HOPELESS;
+                if is_hopeless || tries.throttled >= patience.throttled_attempts {
+                    given_up.fetch_add(1, Ordering::Relaxed);
                     let (address, attempts) = (address.to_owned(), tries.throttled);
                     return Err(Error::Throttled { address, attempts });
                 }

@@ -143,7 +143,10 @@ pub async fn run(
     let run_id = run_id(started_at);
     let rows = resolve(settings, catalog, &known, &run_id, started_at)?;
     register_settings(context, catalog, &rows)?;
-    let findings = findings_of(context, queries, &checks, &parameters).await?;
+    let findings = match findings_of(context, queries, &checks, &parameters).await {
+        Ok(findings) => findings,
+        Err(error) => return Err(error.located(context).await),
+    };
     let mut comparison = compare(context, &period, &findings).await?;
     comparison.differences.extend(request.unread(&known));
     let mut warnings = warnings(context, settings, &period, &all).await?;

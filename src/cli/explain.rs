@@ -19,12 +19,12 @@ Examples:
   adolake explain https://dev.azure.com/contoso/payments/_git/api/pullrequest/4711 --profile strict
   adolake explain contoso/payments/api@main --format json --export why.txt
 
-Every verdict of `check` on it; the facts in order of time, each with whether it counted and why; what is
+Every verdict of `check` on it; the facts in order of time, each with whether it counted and why; what is \
 missing, and the nearest names; the smallest difference that would have given a pass, and what can be done now.
 
-JSON: `resource`; `run` (version, profile, period, data_as_of, table_versions); `subject`, a list of facts, among
-them `not_judged`; `verdicts`, each with the columns of `check --format json`, `title`, `controls`, `remediation`
-and the lists `facts`, `nearest`, `flag_meanings`, `flips`, `now`. A fact is `effect` (counts, against, ignored,
+JSON: `resource`; `run` (version, profile, period, data_as_of, table_versions); `subject`, a list of facts, among \
+them `not_judged`; `verdicts`, each with the columns of `check --format json`, `title`, `controls`, `remediation` \
+and the lists `facts`, `nearest`, `flag_meanings`, `flips`, `now`. A fact is `effect` (counts, against, ignored, \
 context, missing, nearest, flag, flip, now, subject), `at`, `kind`, `fact`, `why`, `id`, `url`.")]
 pub(super) struct Args {
     /// Web address, `org/project/repo!123`, or a branch `org/project/repo@main`

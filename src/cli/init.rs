@@ -27,7 +27,7 @@ Examples:
   adolake init --organization contoso --env ADO_PAT --start-date 2026-01-01
   adolake init --organization contoso --auth azure-cli --lake az://audit/lake
 
-Asks for what is not given when on a terminal. With a sign-in at hand it proposes production branches and solutions from
+Asks for what is not given when on a terminal. With a sign-in at hand it proposes production branches and solutions from \
 what it finds; each is marked as a proposal. A file that is there is never overwritten.")]
 pub(super) struct Args {
     /// The last part of https://dev.azure.com/contoso

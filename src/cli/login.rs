@@ -28,8 +28,8 @@ Examples:
   adolake login contoso --browser
   adolake login contoso < token.txt
 
-For organizations with `auth = { kind = \"user\", client-id = … }`; without a name, all of them. What is kept goes into the
-system's keyring or, where there is none, into a sealed file that only its owner can read. For an organization with
+For organizations with `auth = { kind = \"user\", client-id = … }`; without a name, all of them. What is kept goes into the \
+system's keyring or, where there is none, into a sealed file that only its owner can read. For an organization with \
 `auth = { kind = \"pat\", keyring = … }` the personal access token is read from stdin and put into the keyring.")]
 pub(super) struct Args {
     /// Organization [default: all that a person signs in to]
@@ -47,7 +47,7 @@ Examples:
   adolake logout
   adolake logout contoso
 
-What was kept on this machine is removed. The account's other sessions, and tokens of the last hour, live on: they end
+What was kept on this machine is removed. The account's other sessions, and tokens of the last hour, live on: they end \
 where the account is managed.")]
 pub(super) struct Out {
     /// Organization [default: all that a person signs in to]

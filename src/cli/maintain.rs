@@ -21,7 +21,7 @@ Examples:
   adolake maintain --dry-run
   adolake maintain
 
-No row is changed or lost, verdicts are kept for ever. `lake.keep-versions` says how far back older versions stay
+No row is changed or lost, verdicts are kept for ever. `lake.keep-versions` says how far back older versions stay \
 readable; nothing younger than 7 days is removed. Syncs, checks and another `maintain` may run at the same time.")]
 pub(super) struct Args {
     /// Tell what would be done, and do nothing

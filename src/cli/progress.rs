@@ -151,7 +151,7 @@ impl Resource {
     /// Counts, rate and time left.
     fn sentence(&self) -> String {
         let elapsed = self.started.elapsed();
-        let mut text = format!("{} rows", grouped(self.rows));
+        let mut text = counted(self.rows, "row");
         if self.total > 0 {
             text.push_str(&format!(", {} of {}", grouped(self.done), grouped(self.total)));
         }

@@ -17,7 +17,7 @@ Examples:
   adolake publish --out ../published
   duckdb -c \"select status, count(*) from 'published/latest_check_results/**/*.parquet' group by 1\"
 
-One sorted file per partition, `TABLE/organization=…/…/data.parquet`, only where its rows have changed since the last
+One sorted file per partition, `TABLE/organization=…/…/data.parquet`, only where its rows have changed since the last \
 publish. A file is replaced as a whole; those of gone partitions are removed.")]
 pub(super) struct Args {
     /// Folder, `s3://…`, `az://…`, `abfss://…` or `gs://…` [default: the folder `published` in the lake]

@@ -16,12 +16,12 @@ Examples:
   curl -X POST -d '{\"advance_s\": 604800}' http://127.0.0.1:8090/_simulator/clock
 
 The config file for it is printed to stdout; /_simulator/stats tells its clock and what was asked of it.
-Faults are joined by commas: profiles such as throttled, flaky, signed-out, restless-pages, odd-answers, strange-values,
-hidden, broken-answers, everything; single ones such as error=7 (the 7th request) or error=2.5% (of addresses, once
+Faults are joined by commas: profiles such as throttled, flaky, signed-out, restless-pages, odd-answers, strange-values, \
+hidden, broken-answers, everything; single ones such as error=7 (the 7th request) or error=2.5% (of addresses, once \
 each); and seed=N, retry-after=SECONDS, bucket=REQUESTS/SECONDS, page-rows=N, times=N, only=PATH.
 A wrong name lists all.
 
-Other ways to sign in work too, with `login` in `[organization.endpoints]` set to the simulator's address: an application
+Other ways to sign in work too, with `login` in `[organization.endpoints]` set to the simulator's address: an application \
 with the secret `simulated-secret`, its user by `adolake login`, and AZURE_POD_IDENTITY_AUTHORITY_HOST for a machine's identity.
 POST /_simulator/sign-in with {\"end\": \"access\"} or {\"end\": \"refresh\"} ends their tokens.")]
 pub(super) struct Args {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, SubsecRound as _, Utc};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -326,7 +326,7 @@ fn document(reports: &[Report]) -> Value {
 }
 
 fn one_document(report: &Report) -> Value {
-    let at = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let at = |at: DateTime<Utc>| at.trunc_subsecs(6).to_rfc3339_opts(SecondsFormat::AutoSi, true);
     json!({
         "run": {
             "run_id": report.run_id,

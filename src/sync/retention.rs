@@ -84,7 +84,7 @@ pub(super) async fn count_lost(run: &Run) -> Result<(), Error> {
         let name = run.project_name(&project);
         let count = builds.len();
         let text = format!(
-            "{count} runs that policy evaluations name were deleted by Azure DevOps before they were read"
+            "of the runs that policy evaluations name, Azure DevOps deleted {count} before they were read"
         );
         run.warn(format!("pipeline_runs of `{name}`: {text}"));
         let window = Window::new(run.upper, run.upper);

@@ -21,6 +21,7 @@ pub(super) async fn failure(
         return failure;
     }
     if let Some(error) = lake::of_file(&error) {
+        let error = lake::locate(error, session).await;
         let failure = if error.is_transient() {
             Failure::outside("cannot answer the query")
         } else {
