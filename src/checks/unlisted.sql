@@ -18,7 +18,7 @@ scoped_projects as (
 ),
 -- one row per organization: up to where the newest sync read
 newest as (
-    select organization, max(window_to) as read_to from sync_runs where status <> 'skipped' group by organization
+    select organization, max(window_to) as read_to from sync_runs where status = 'ok' group by organization
 ),
 -- one row per project: up to where its pull requests were asked for
 asked as (

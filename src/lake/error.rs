@@ -468,6 +468,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_store_refuses_is_told_apart_from_what_may_pass() {
+        let told = |doing: &'static str, text: &str| {
+            let source = object_store::Error::Generic { store: "S3", source: text.into() };
+            let error = Error::storage(doing, "s3://bucket/lake/", source);
+            (
+                format!("{error:?}").split([' ', '(']).next().unwrap().to_owned(),
+                error.is_transient(),
+            )
+        };
+        for (doing, text, kind) in [
+            (
+                "delete",
+                "Bulk delete request failed for path a: Forbidden (code: 403)",
+                "NotDeletable",
+            ),
+            (
+                "delete",
+                "DeleteObjects request failed for key a: no (code: AccessDenied)",
+                "NotDeletable",
+            ),
+            ("write", "Server returned non-2xx status code: 403 Forbidden: no", "NotWritable"),
+            ("read", "Server returned non-2xx status code: 403 Forbidden: no", "NoAccess"),
+            ("write", "status code: 403 Forbidden: <Code>AuthenticationFailed</Code>", "NoAccess"),
+            ("write", "status code: 400 Bad Request: <Code>ExpiredToken</Code>", "NoAccess"),
+            ("read", "builder error: URL scheme is not allowed", "Location"),
+            ("read", "status code: 400: <Code>AuthorizationHeaderMalformed</Code>", "Location"),
+        ] {
+            assert_eq!(told(doing, text), (kind.to_owned(), false), "{doing}: {text}");
+        }
+        assert_eq!(told("delete", "connection reset"), ("Storage".to_owned(), true));
+    }
+
+    #[test]
     fn a_store_that_does_not_answer_a_query_may_answer_later() {
         let footer = |store: &str| {
             let text =

@@ -265,6 +265,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn retries_are_options() {
+        let open = |options: &[(&str, &str)]| {
+            let options = options.iter().map(|(key, value)| ((*key).into(), (*value).into()));
+            Store::open("s3://bucket/lake", &options.collect()).map_err(|error| error.to_string())
+        };
+        let credentials =
+            [("aws_region", "x"), ("aws_access_key_id", "x"), ("aws_secret_access_key", "x")];
+        let with = |more: &[(&'static str, &'static str)]| open(&[&credentials, more].concat());
+        with(&[("max_retries", "3"), ("Retry_Timeout", "30s"), ("timeout", "10s")]).unwrap();
+        let told = with(&[("max_retries", "many")]).unwrap_err();
+        assert!(told.ends_with("option `max_retries` must be a number, not `many`"), "{told}");
+        let told = with(&[("retry_timeout", "30")]).unwrap_err();
+        assert!(told.contains("option `retry_timeout` must be a span of time"), "{told}");
+    }
+
+    #[test]
     fn paths_become_addresses() {
         let folder = tempfile::tempdir().unwrap();
         let lake = folder.path().join("my lake ü#1");

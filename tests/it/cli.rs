@@ -142,6 +142,28 @@ fn config_show_merges_file_and_environment() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn variables_that_are_not_unicode_are_not_passed_over() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let adolake = Adolake::new();
+    let output = adolake
+        .command(&["config", "check"])
+        .env("ADOLAKE_LAKE__URL", std::ffi::OsStr::from_bytes(b"\xff\xfe"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("ADOLAKE_LAKE__URL") && told.contains("is not Unicode"), "{told}");
+}
+
+#[test]
+fn a_scope_that_nobody_knows_cannot_be_denied() {
+    let ended = Adolake::new().run(&["simulate", "--deny", "nope"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.told());
+    assert!(ended.stderr.contains("code, build, graph, project, profile"), "{}", ended.told());
+}
+
 #[test]
 fn the_users_config_is_found() {
     let adolake = Adolake::new();

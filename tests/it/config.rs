@@ -293,6 +293,18 @@ fn what_is_printed_reads_back_the_same() {
 }
 
 #[test]
+fn full_refs_mean_their_branches() {
+    let config = parse("[defaults]\nproduction-branches = [\"refs/heads/main\", \"release/*\"]");
+    assert_eq!(config.settings.defaults.production_branches, ["main", "release/*"]);
+}
+
+#[test]
+fn the_address_of_a_store_is_not_taken_for_a_folder() {
+    let problem = parse_with("[lake]\nurl = \"s3:/bucket/lake\"", &[]).unwrap_err();
+    assert!(problem.contains("an address of a store begins with `s3://`"), "{problem}");
+}
+
+#[test]
 fn settings_hash_alike_however_they_are_laid_out() {
     let one = parse(FULL).settings.to_json().to_string();
     let other = parse(&FULL.replace(

@@ -112,6 +112,19 @@ async fn the_date_is_that_of_its_own_clock() {
 }
 
 #[tokio::test]
+async fn the_clock_goes_no_further_than_times_can_be_written() {
+    let door = Door::tiny().await;
+    let control = format!("{}/_simulator/clock", door.simulator.url());
+    for seconds in ["-1", "1000000000000", "9200000000000000000"] {
+        let body = format!("{{\"advance_s\": {seconds}}}");
+        let answer = door.client.post(&control).body(body).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{seconds}");
+    }
+    let answer = door.ask("_apis/projects").await;
+    assert_eq!(answer.headers()["date"], "Thu, 01 Oct 2026 08:00:00 GMT");
+}
+
+#[tokio::test]
 async fn the_tenant_is_told_without_a_token() {
     let door = Door::tiny().await;
     let answer = door.client.head(door.simulator.organization_url()).send().await.unwrap();
