@@ -110,6 +110,8 @@ struct Shared {
     level: AtomicUsize,
     /// Calls in a row that were given up; while there are many, the others are given up sooner.
     given_up: AtomicU32,
+    /// The same of calls that were asked to come back later until they did not any more.
+    put_off: AtomicU32,
 }
 
 /// Data of one attempt, not yet read.
@@ -149,8 +151,8 @@ impl Client {
             http = http.no_proxy();
         }
         let http = http.build().map_err(|source| Error::Setup { source })?;
-        let (clock, level, given_up) = Default::default();
-        let shared = Shared { options, http, clock, level, given_up };
+        let (clock, level, given_up, put_off) = Default::default();
+        let shared = Shared { options, http, clock, level, given_up, put_off };
         Ok(Self { shared: Arc::new(shared), meter: Arc::default() })
     }
 
@@ -259,6 +261,7 @@ impl Client {
             match attempt {
                 Ok((value, received)) => {
                     self.shared.given_up.store(0, Ordering::Relaxed);
+                    self.shared.put_off.store(0, Ordering::Relaxed);
                     return Ok(Answer {
                         value,
                         seen_at: received.seen_at,
@@ -391,10 +394,10 @@ impl Client {
             Failure::Final(error) => return Err(error),
             Failure::Throttled => {
                 tries.throttled += 1;
-                let given_up = &self.shared.given_up;
-                let is_hopeless = given_up.load(Ordering::Relaxed) >= HOPELESS;
+                let put_off = &self.shared.put_off;
+                let is_hopeless = put_off.load(Ordering::Relaxed) >= HOPELESS;
                 if is_hopeless || tries.throttled >= patience.throttled_attempts {
-                    given_up.fetch_add(1, Ordering::Relaxed);
+                    put_off.fetch_add(1, Ordering::Relaxed);
                     let (address, attempts) = (address.to_owned(), tries.throttled);
                     return Err(Error::Throttled { address, attempts });
                 }

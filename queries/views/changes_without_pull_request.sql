@@ -51,12 +51,26 @@ named_updates as (
         and completed.pull_request_id = try_cast(trim(named.number) as bigint)
     group by named.organization, named.repository_id, named.push_id, named.ref_name
 ),
--- one row per project whose pull requests were asked for: how the last reading ended
-last_listings as (
-    select organization, scope as project_id, last_value(status order by started_at, window_to, run_id) as status
+listings as (
+    select organization, scope as project_id, run_id, started_at, status
     from sync_runs
     where resource = 'pull_requests' and status <> 'skipped' and strpos(scope, '@') = 0
-    group by organization, scope
+),
+-- one row per project whose pull requests were asked for: the sync that asked last
+last_syncs as (
+    select organization, project_id, last_value(run_id order by started_at, run_id) as run_id
+    from listings
+    group by organization, project_id
+),
+-- one row per project whose pull requests were asked for: whether the last sync read all that it asked for
+last_listings as (
+    select listings.organization, listings.project_id, bool_and(listings.status = 'ok') as is_read
+    from listings
+    join last_syncs
+        on last_syncs.organization = listings.organization
+        and last_syncs.project_id = listings.project_id
+        and last_syncs.run_id = listings.run_id
+    group by listings.organization, listings.project_id
 ),
 -- one row per update for which Azure DevOps names a pull request that is not in the lake
 updates_by_unread as (
@@ -134,7 +148,7 @@ select
         when excepted.is_in_time then 'exception'
         when unexplained.is_recreation then 'recreated'
         when unexplained.pull_request_ids is null then 'unproven'
-        when updates_by_unread.push_id is not null and last_listings.status <> 'ok' then 'unproven'
+        when updates_by_unread.push_id is not null and not last_listings.is_read then 'unproven'
         else 'direct_push'
     end as explanation,
     coalesce(not excepted.is_in_time, false) as is_exception_expired,

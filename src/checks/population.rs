@@ -146,16 +146,20 @@ async fn unlisted(
         let columns = Columns::new(&batch)?;
         for row in 0..batch.num_rows() {
             let place = format!("{}/{}", columns.text(0, row), columns.text(1, row));
-            let told = |column| columns.time(column, row).map(instant_text);
-            match (told(2), told(3), told(4)) {
+            let newest = columns.time(3, row).map(|newest| newest.min(to));
+            match (columns.time(2, row), newest, columns.time(4, row)) {
                 (None, ..) => comparison.differences.push(format!(
                     "{place}: no sync has read its pull requests; run `adolake sync`, or take it out of scope"
                 )),
                 (Some(asked), _, Some(unknown)) => comparison.differences.push(format!(
-                    "{place}: its pull requests were asked for up to {asked}, and are not known from {unknown} on"
+                    "{place}: its pull requests were asked for up to {}, and are not known from {} on",
+                    instant_text(asked),
+                    instant_text(unknown)
                 )),
                 (Some(asked), Some(newest), None) if asked < newest => comparison.warnings.push(format!(
-                    "the pull requests of `{place}` were read up to {asked}, other things up to {newest}"
+                    "the pull requests of `{place}` were read up to {}, other things up to {}; run `adolake sync`, or take it out of scope",
+                    instant_text(asked),
+                    instant_text(newest)
                 )),
                 _ => {}
             }

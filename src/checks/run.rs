@@ -143,13 +143,12 @@ pub async fn run(
     let run_id = run_id(started_at);
     let rows = resolve(settings, catalog, &known, &run_id, started_at)?;
     register_settings(context, catalog, &rows)?;
-    let findings = match findings_of(context, queries, &checks, &parameters).await {
-        Ok(findings) => findings,
-        Err(error) => return Err(error.located(context).await),
-    };
-    let mut comparison = compare(context, &period, &findings).await?;
+    let judged = findings_of(context, queries, &checks, &parameters).await;
+    let findings = located(context, judged).await?;
+    let mut comparison = located(context, compare(context, &period, &findings).await).await?;
     comparison.differences.extend(request.unread(&known));
-    let mut warnings = warnings(context, settings, &period, &all).await?;
+    let warned = warnings(context, settings, &period, &all).await;
+    let mut warnings = located(context, warned).await?;
     warnings.extend(std::mem::take(&mut comparison.warnings));
     warnings.extend(queries.replacements().iter().cloned());
     warnings.extend(distrusted(context, &checks).await?);
@@ -184,6 +183,14 @@ pub async fn run(
         store(lake, context, &run, &rows, request).await?;
     }
     Ok(run)
+}
+
+/// Names the file where an answer failed on one.
+async fn located<T>(context: &SessionContext, answer: Result<T, Error>) -> Result<T, Error> {
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(error) => Err(error.located(context).await),
+    }
 }
 
 /// Opens the lake as it is, or as it was at an instant.

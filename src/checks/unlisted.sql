@@ -1,4 +1,4 @@
--- Projects in scope whose pull requests a sync asked for, and how far they were read without a hole since the period begins.
+-- Projects in scope, and how far their pull requests were read without a hole since the period begins.
 with
 -- inputs
 readings as (
@@ -58,12 +58,11 @@ select
         when holes.read_to < least(asked.asked_to, $period_to) then greatest(holes.read_to, $period_from)
     end as unknown_from
 from scoped_projects
-join newest on newest.organization = scoped_projects.organization
+left join newest on newest.organization = scoped_projects.organization
 left join asked
     on asked.organization = scoped_projects.organization
     and asked.project_id = scoped_projects.project_id
 left join holes
     on holes.organization = scoped_projects.organization
     and holes.project_id = scoped_projects.project_id
-where exists (select 1 from readings where readings.organization = scoped_projects.organization)
 order by scoped_projects.organization, scoped_projects.project

@@ -10,7 +10,7 @@ use datafusion::prelude::SessionContext;
 
 use super::error::Error;
 use super::instant::instant_text;
-use super::params::Period;
+use super::params::{Period, timestamp};
 use super::query::Query;
 use super::settings::Repository;
 use super::unread::unread;
@@ -34,13 +34,14 @@ const NOT_GONE: &str = "\
     where s.in_scope and s.gone_since is not null and r.deleted_at is null and r.last_visible_at is null \
     order by 1";
 
-/// Pull requests whose repository no sync has read: no settings apply to them, so no check judges them.
+/// Pull requests of the period whose repository no sync has read: no settings apply to them, so no check judges them.
 const HOMELESS: &str = "\
     select concat('`', p.organization, '`: no sync has read the repository of ', cast(count(*) as varchar), ' merged pull request', \
         case when count(*) = 1 then '' else 's' end, ', which no check judges; run `adolake sync`') \
     from pull_requests as p left anti join repositories as r \
         on r.organization = p.organization and r.repository_id = p.repository_id \
-    where p.status = 'completed' \
+    where p.status = 'completed' and p.closed_at between $period_from and $period_to \
+        and p.organization in (select organization from settings_in_force) \
     group by p.organization \
     order by p.organization";
 
@@ -144,7 +145,9 @@ pub(super) async fn warnings(
         }
     }
     warnings.extend(ask(context, EXCEPTIONS_OF_NOTHING).await?);
-    warnings.extend(ask(context, HOMELESS).await?);
+    let bounds = [("period_from", period.from), ("period_to", period.to)]
+        .map(|(name, at)| (name, timestamp(at)));
+    warnings.extend(ask_with(context, HOMELESS, bounds.into()).await?);
     warnings.extend(ask(context, INVISIBLE).await?);
     warnings.extend(ask(context, NOT_GONE).await?);
     Ok(warnings)

@@ -83,6 +83,8 @@ impl Write for Stdout {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        let cut = String::from_utf8_lossy(&std::mem::take(&mut self.cut)).into_owned();
+        io::stdout().write_all(cut.as_bytes()).map_err(told_apart)?;
         io::stdout().flush().map_err(told_apart)
     }
 }
@@ -266,7 +268,7 @@ pub fn paint(colors: bool, style: Style, text: &str) -> String {
 /// Tells whether a terminal would obey a character: control characters, and signs that turn the direction of writing.
 fn is_harmful(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Spells what a terminal would obey as JSON does where it must: JSON keeps its meaning, and what else comes along is

@@ -101,7 +101,8 @@ impl Source {
 
 /// Sets the values that the environment holds, the longest-known places of lists first.
 ///
-/// Variables with a single level (`ADOLAKE_TOKEN`) are left alone: they are flags, or secrets the configuration names.
+/// Variables with a single level (`ADOLAKE_TOKEN`) are left alone: they are flags, or secrets the configuration names. An own
+/// variable that cannot be read is a problem whatever it is for.
 pub(super) fn overlay(root: &mut Node, environment: &Environment, problems: &mut Vec<Problem>) {
     let mut variables: Vec<(Vec<Step>, &str, &str)> = environment
         .iter()

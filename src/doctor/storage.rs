@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::try_join_all;
+
 use super::Item;
 use super::access::told;
 use super::ask::{counted, listed};
@@ -57,11 +59,12 @@ async fn tables(lake: &Lake) -> (Item, bool) {
         let message = format!("{names} cannot be read: {}", told(error));
         return (failed(item, place, message, error), false);
     }
-    // What stands where a table will be.
-    match tokio::time::timeout(PATIENCE, lake.check_tables()).await {
+    let absent = states.iter().filter(|(_, state)| matches!(state, Ok(None)));
+    let vacant = try_join_all(absent.map(|(name, _)| lake.check_vacant(name)));
+    match tokio::time::timeout(PATIENCE, vacant).await {
         Err(_) => return (silent(item, place), false),
         Ok(Err(error)) => return (failed(item, place, told(&error), &error), false),
-        Ok(Ok(())) => {}
+        Ok(Ok(_)) => {}
     }
     let present = states.iter().filter(|(_, state)| matches!(state, Ok(Some(_)))).count();
     let message = match present {

@@ -234,25 +234,30 @@ impl Error {
         if let Some((_, problem)) = SETTINGS.iter().find(|(words, _)| says(words)) {
             return Self::Location { url: place, problem: format!("{problem} ({source})") };
         }
+        let is_of_credentials = says(&CREDENTIALS);
         let refused = |place: String, source| match doing {
-            _ if says(&CREDENTIALS) => Self::NoAccess { place, source },
-            "write" => Self::NotWritable { place, source },
-            "delete" => Self::NotDeletable { place, source },
+            "write" if !is_of_credentials => Self::NotWritable { place, source },
+            "delete" if !is_of_credentials => Self::NotDeletable { place, source },
             _ => Self::NoAccess { place, source },
         };
         // Of listings and of many deletions at once the store's refusal is known by its text only.
         let is_refusal =
             says(&["status code: 401", "status code: 403", "(code: 403)", "(code: AccessDenied)"]);
-        match source {
-            source if is_refusal || says(&CREDENTIALS) => refused(place, source),
-            object_store::Error::PermissionDenied { .. }
-            | object_store::Error::Unauthenticated { .. } => refused(place, source),
-            _ => match io_kind(&source) {
-                Some(ErrorKind::ReadOnlyFilesystem) if doing != "read" => refused(place, source),
-                Some(ErrorKind::PermissionDenied) => refused(place, source),
-                Some(ErrorKind::NotADirectory) => Self::NotAFolder { path: place.into() },
-                _ => Self::Storage { doing, place, source },
-            },
+        let is_refusal = is_refusal
+            || is_of_credentials
+            || matches!(
+                source,
+                object_store::Error::PermissionDenied { .. }
+                    | object_store::Error::Unauthenticated { .. }
+            );
+        if is_refusal {
+            return refused(place, source);
+        }
+        match io_kind(&source) {
+            Some(ErrorKind::ReadOnlyFilesystem) if doing != "read" => refused(place, source),
+            Some(ErrorKind::PermissionDenied) => refused(place, source),
+            Some(ErrorKind::NotADirectory) => Self::NotAFolder { path: place.into() },
+            _ => Self::Storage { doing, place, source },
         }
     }
 
@@ -328,7 +333,7 @@ const SETTINGS: [(&[&str], &str); 4] = [
 ];
 
 /// Object stores, by the names that their errors give: what they could not answer they may answer later.
-const STORES: [&str; 3] = ["S3", "MicrosoftAzure", "GCS"];
+pub(super) const STORES: [&str; 3] = ["S3", "MicrosoftAzure", "GCS"];
 
 /// Finds out whether a query failed because it could not read a file, which is no fault of the query.
 pub(crate) fn of_file(error: &DataFusionError) -> Option<Error> {
@@ -381,7 +386,9 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// Tells whether a new file could not be put in its place on a local disk because that has no hard links.
 pub(super) fn is_of_links(error: &object_store::Error) -> bool {
     use ErrorKind::{CrossesDevices, PermissionDenied, Unsupported};
+    // A file is put in its place by a link, and made and written before that.
     matches!(io_kind(error), Some(Unsupported | PermissionDenied | CrossesDevices))
+        && !error.to_string().contains("Unable to create")
 }
 
 /// Finds the operating system's word for a failure.

@@ -12,13 +12,54 @@ use super::error::Error;
 use super::file::object_path;
 use super::log::{Log, RECENT, Snapshot};
 
+/// The folder of a log within that of its table.
+pub(crate) const LOG: &str = "_delta_log";
+
+/// Digits of a version in the name of a file of the log.
+const DIGITS: usize = 20;
+
+/// A file of the log that belongs to a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogFile {
+    pub(crate) version: u64,
+    pub(crate) kind: LogKind,
+}
+
+/// What such a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogKind {
+    Commit,
+    /// One file of a checkpoint, which may have several.
+    Checkpoint,
+    /// A checksum, for one.
+    Other,
+}
+
+impl LogFile {
+    /// Reads the name of a file; none for any other.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let mut parts = path.parts();
+        let (folder, name) = (parts.next()?, parts.next()?);
+        let (digits, rest) = name.as_ref().split_at_checked(DIGITS)?;
+        if folder.as_ref() != LOG || parts.next().is_some() {
+            return None;
+        }
+        let kind = match rest {
+            ".json" => LogKind::Commit,
+            _ if rest.starts_with(".checkpoint.") => LogKind::Checkpoint,
+            _ => LogKind::Other,
+        };
+        Some(Self { version: digits.parse().ok()?, kind })
+    }
+}
+
 /// What a look at the folder of a log shows.
 #[derive(Debug, Default)]
 pub(crate) struct Listed {
     /// Versions whose commits are there, oldest first.
     pub(crate) versions: Vec<u64>,
-    /// The newest version of which there is a checkpoint.
-    pub(crate) checkpoint: Option<u64>,
+    /// Versions of which there is a checkpoint.
+    pub(crate) checkpoints: Vec<u64>,
     /// Commits of no bytes, which no writer puts.
     pub(crate) empty: Vec<u64>,
 }
@@ -26,7 +67,7 @@ pub(crate) struct Listed {
 impl Log {
     /// Lists the commits that are kept.
     pub(crate) async fn listed(&self) -> Result<Listed, Error> {
-        let mut files = self.place.store.list(Some(&object_store::path::Path::from("_delta_log")));
+        let mut files = self.place.store.list(Some(&Path::from(LOG)));
         let mut listed = Listed::default();
         loop {
             let file = match files.try_next().await {
@@ -34,15 +75,13 @@ impl Log {
                 Ok(None) | Err(object_store::Error::NotFound { .. }) => break,
                 Err(source) => return Err(Error::storage("read", self.place.name.clone(), source)),
             };
-            let Some(name) = file.location.filename() else { continue };
-            let number = |text: &str| text.parse::<u64>().ok();
-            if let Some((version, _)) = name.split_once(".checkpoint.") {
-                listed.checkpoint = listed.checkpoint.max(number(version));
+            let Some(LogFile { version, kind }) = LogFile::of(&file.location) else { continue };
+            match kind {
+                LogKind::Commit => listed.versions.push(version),
+                LogKind::Checkpoint => listed.checkpoints.push(version),
+                LogKind::Other => {}
             }
-            let version = name.strip_suffix(".json").filter(|version| version.len() == 20);
-            let Some(version) = version.and_then(number) else { continue };
-            listed.versions.push(version);
-            if file.size == 0 {
+            if kind == LogKind::Commit && file.size == 0 {
                 listed.empty.push(version);
             }
         }
@@ -85,8 +124,7 @@ impl Log {
                 && folders.iter().zip(&names).all(|(folder, name)| {
                     folder.as_ref().strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
                 });
-            folders.first().is_some_and(|first| first.as_ref() == "_delta_log")
-                || (is_part && is_partition)
+            folders.first().is_some_and(|first| first.as_ref() == LOG) || (is_part && is_partition)
         };
         let mut listing = self.place.store.list(None);
         loop {

@@ -214,6 +214,9 @@ impl Log {
             Ok(Some(bytes)) => match get_actions(version, &bytes) {
                 Ok(actions) if actions.is_empty() => Err(self.damaged_commit(version, EMPTY)),
                 Ok(actions) => Ok(Some(actions)),
+                Err(DeltaTableError::InvalidJsonLog { json_err, .. }) if json_err.is_data() => {
+                    Err(self.changed(format!("version {version} says what it may not: {json_err}")))
+                }
                 Err(error) => Err(self.damaged_commit(version, error.to_string())),
             },
             Ok(None) => Ok(None),
@@ -285,7 +288,7 @@ impl Log {
                     tokio::time::sleep(COMMIT_PAUSE * attempt).await;
                 }
                 (_, TransactionError::ObjectStore { source }) => {
-                    return Err(if self.is_local() && is_of_links(&source) {
+                    return Err(if self.place.is_local && is_of_links(&source) {
                         Error::NoHardLinks { place: self.place.name.clone(), source }
                     } else {
                         Error::storage("write", self.place.name.clone(), source)
@@ -357,11 +360,6 @@ impl Log {
             },
             source => Error::File { doing, table, file, source },
         }
-    }
-
-    /// Tells whether the table stands on a disk of this machine.
-    fn is_local(&self) -> bool {
-        std::path::Path::new(&self.place.name).is_absolute()
     }
 
     fn unreadable(&self, error: DeltaTableError) -> Error {

@@ -26,6 +26,7 @@ pub(crate) use self::vacuum::staged;
 
 use super::Lake;
 use super::error::Error;
+use super::history::{LogFile, LogKind};
 use super::log::Log;
 use super::store::delete;
 
@@ -81,7 +82,7 @@ impl Lake {
     /// # Errors
     /// Fails when the store cannot be written or read.
     pub async fn clock(&self) -> Result<DateTime<Utc>, Error> {
-        if self.store.url.scheme() == "file" {
+        if self.store.is_local() {
             return Ok(Utc::now());
         }
         let folder = Path::from("_adolake/clock");
@@ -141,8 +142,8 @@ async fn list(log: &Log) -> Result<Vec<ObjectMeta>, Error> {
 /// Writes a checkpoint where the last one lies too far behind.
 async fn checkpoint(log: &Arc<Log>, listed: &[ObjectMeta], care: Care) -> Result<bool, Error> {
     let Some(newest) = log.latest().await? else { return Ok(false) };
-    let last = listed.iter().filter_map(|file| vacuum::LogFile::of(&file.location));
-    let last = last.filter(|file| file.is_checkpoint).map(|file| file.version).max();
+    let last = listed.iter().filter_map(|file| LogFile::of(&file.location));
+    let last = last.filter(|file| file.kind == LogKind::Checkpoint).map(|file| file.version).max();
     let behind = last.map_or(newest.version + 1, |last| newest.version.saturating_sub(last));
     if behind < BEHIND {
         return Ok(false);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
 use tokio::sync::Barrier;
@@ -112,7 +112,7 @@ impl Probe {
     fn new(lake: &Lake) -> Self {
         let id = Uuid::new_v4().simple().to_string();
         let folder = Path::from(format!("{FOLDER}/{id}"));
-        let is_local = lake.store.url.scheme() == "file";
+        let is_local = lake.store.is_local();
         let mut made = Vec::new();
         if let (true, Ok(lake_folder)) = (is_local, lake.store.url.to_file_path()) {
             let inside = [format!("{FOLDER}/{id}"), FOLDER.to_owned(), "_adolake".to_owned()];
@@ -136,7 +136,7 @@ impl Probe {
         if !listed.contains(&written) {
             return Err(self.unfit("an object that was just written is not listed"));
         }
-        match self.create(&written, Bytes::from_static(b"twice")).await? {
+        match self.put_again(&written, Bytes::from_static(b"twice")).await? {
             Put::Lost => {}
             Put::Won => {
                 return Err(self.unfit(
@@ -202,8 +202,8 @@ impl Probe {
         )))
     }
 
-    /// Puts an object that is there already, as often as it takes to get an answer.
-    async fn create(&self, object: &Path, bytes: Bytes) -> Result<Put, Error> {
+    /// Puts an object that is there already once more, as often as it takes to get an answer.
+    async fn put_again(&self, object: &Path, bytes: Bytes) -> Result<Put, Error> {
         let mut attempt = 1;
         loop {
             match self.judge(put_new(&*self.root, object, bytes.clone()).await) {
@@ -279,8 +279,7 @@ impl Probe {
             .try_collect()
             .await
             .unwrap_or_default();
-        let stale = futures::stream::iter(stale.into_iter().map(Ok)).boxed();
-        let _: Vec<_> = self.root.delete_stream(stale).collect().await;
+        let _ = delete(&*self.root, stale).await;
     }
 
     fn failed(&self, doing: &'static str, source: object_store::Error) -> Error {

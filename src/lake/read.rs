@@ -98,6 +98,14 @@ impl Lake {
         Ok(())
     }
 
+    /// Fails where something foreign stands in the place of a table that does not exist yet.
+    ///
+    /// # Errors
+    /// Fails with the first such place, or when the store cannot be read.
+    pub async fn check_vacant(&self, table: &str) -> Result<(), Error> {
+        self.log(table)?.check_vacant().await
+    }
+
     /// Fixes the newest version of the tables that are wanted, parents before their children.
     async fn pin(
         &self,

@@ -154,17 +154,19 @@ pub(crate) async fn locate(error: Error, context: &SessionContext) -> Error {
     let schema = context.catalog("datafusion").and_then(|catalog| catalog.schema("public"));
     let Some(schema) = schema.filter(|_| is_nameless) else { return error };
     let found = tokio::time::timeout(PATIENCE, async {
-        for name in schema.table_names() {
+        let mut names = schema.table_names();
+        names.sort_unstable();
+        for name in names {
             if let Ok(Some(provider)) = schema.table(&name).await
                 && let Some(table) = provider.downcast_ref::<LakeTable>()
             {
                 table.decode().await?;
             }
         }
-        Ok(())
+        Ok::<_, Error>(())
     });
     match found.await {
-        Ok(Err(found)) => found,
+        Ok(Err(found)) if !found.is_transient() => found,
         _ => error,
     }
 }

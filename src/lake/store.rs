@@ -17,7 +17,7 @@ use object_store::{ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
 use super::aws;
-use super::error::{Error, io_kind};
+use super::error::{Error, STORES, io_kind};
 use super::kept::KeptFiles;
 use super::local::SortedFiles;
 use crate::config::parse_duration;
@@ -45,6 +45,8 @@ pub(crate) struct Place {
     pub(crate) url: Url,
     /// Address for people.
     pub(crate) name: String,
+    /// On a disk of this machine.
+    pub(crate) is_local: bool,
 }
 
 impl Store {
@@ -126,6 +128,11 @@ impl Store {
         Ok(Self { root: Arc::new(PrefixStore::new(SortedFiles::default(), base)), url })
     }
 
+    /// Tells whether it is on a disk of this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.url.scheme() == "file"
+    }
+
     /// Returns a folder in it.
     pub(crate) fn folder(&self, name: &str) -> Result<Self, Error> {
         let url = self.url.join(&format!("{name}/")).map_err(|problem| Error::Location {
@@ -148,7 +155,7 @@ impl Store {
         };
         let url = Url::parse(&format!("{ENGINE_URL}{table}/")).map_err(wrong)?;
         let store = Arc::new(PrefixStore::new(Arc::clone(&self.root), table));
-        Ok(Place { root: Arc::clone(&self.root), store, url, name })
+        Ok(Place { root: Arc::clone(&self.root), store, url, name, is_local: self.is_local() })
     }
 }
 
@@ -181,7 +188,7 @@ fn retry<'o>(
 const DELETE_ATTEMPTS: u32 = 4;
 const DELETE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Deletes objects, those that are gone already too. What gets no answer is tried again: clients do not repeat the
+/// Deletes objects in their order up to the first that cannot be, and passes over those that are gone already. What gets no answer is tried again: clients do not repeat the
 /// request that deletes many at once.
 pub(crate) async fn delete(store: &dyn ObjectStore, paths: Vec<Path>) -> object_store::Result<()> {
     for attempt in 1.. {
@@ -191,7 +198,10 @@ pub(crate) async fn delete(store: &dyn ObjectStore, paths: Vec<Path>) -> object_
         while let Some(result) = deleted.next().await {
             match result {
                 Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => failure = Some(error),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
             }
         }
         match failure {
@@ -203,7 +213,8 @@ pub(crate) async fn delete(store: &dyn ObjectStore, paths: Vec<Path>) -> object_
     Ok(())
 }
 
-/// Tells whether a request failed on its way, so that another may arrive; what the store or the disk refuses stays refused.
+/// Tells whether a request failed on its way or in the store, so that another may succeed; what the store or the disk
+/// refuses stays refused.
 pub(super) fn may_pass(error: &object_store::Error) -> bool {
     use std::io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof,
@@ -222,9 +233,10 @@ pub(super) fn may_pass(error: &object_store::Error) -> bool {
             let text = error.to_string();
             matches!(
                 error,
-                object_store::Error::Generic { store: "S3" | "MicrosoftAzure" | "GCS", .. }
+                object_store::Error::Generic { store, .. } if STORES.contains(store)
             ) && !text.contains("status code: 4")
-                && !text.contains("(code: ")
+                && !text.contains("(code: 4")
+                && !text.contains("(code: AccessDenied)")
         }
     }
 }

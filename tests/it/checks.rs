@@ -195,17 +195,18 @@ async fn counts_that_disagree_are_named() {
 #[tokio::test]
 async fn pull_requests_that_could_not_be_listed_are_a_difference() {
     let lake = world::lake().await;
-    let request = checks::Request { is_stored: false, ..world::request() };
-    let told = async || {
+    let judge = async |request: checks::Request<'_>| {
+        let request = checks::Request { is_stored: false, ..request };
         let run = run(&lake, &settings(), &request).await;
         (run.differences, run.warnings)
     };
-    let read = async |resource: &str, from: &str, to: &str, status: &str| {
+    let told = async || judge(world::request()).await;
+    let read = async |resource: &str, scope: &str, from: &str, to: &str, status: &str| {
         let cells = [
             ("run_month", "2026-06"),
             ("run_id", to),
             ("resource", resource),
-            ("scope", "p1"),
+            ("scope", scope),
             ("window_from", from),
             ("window_to", to),
             ("started_at", to),
@@ -214,24 +215,30 @@ async fn pull_requests_that_could_not_be_listed_are_a_difference() {
         ];
         world::write(&lake, vec![world::row(lake.catalog(), "sync_runs", &cells)]).await;
     };
+    let unknown_from = |day: &str| {
+        format!(
+            "contoso/payments: its pull requests were asked for up to 2026-06-11T00:00:00Z, and are not known from {day}T00:00:00Z on"
+        )
+    };
     assert_eq!(told().await, (vec![], vec![]));
-    read("pull_requests", "1970-01-01", "2026-06-01", "unreadable").await;
-    let never = "contoso/payments: its pull requests were asked for up to 2026-06-01T00:00:00Z, and are not known from 2026-01-01T00:00:00Z on";
-    assert_eq!(told().await, (vec![never.to_owned()], vec![]));
-    // The first sync of the next day reads one half, and none the other.
-    read("pull_requests", "1970-01-01", "2026-05-01", "ok").await;
-    let half = never.replace("2026-01-01", "2026-05-01");
-    assert_eq!(told().await, (vec![half], vec![]));
-    read("pull_requests", "2026-05-20", "2026-06-01", "ok").await;
-    let hole = never.replace("2026-01-01", "2026-05-01");
-    assert_eq!(told().await, (vec![hole], vec![]));
-    read("pull_requests", "2026-05-01", "2026-05-20", "ok").await;
+    read("pull_requests", "p1", "2026-05-31", "2026-06-11", "unreadable").await;
+    assert_eq!(told().await, (vec![unknown_from("2026-06-01")], vec![]));
+    // What comes behind the hole does not fill it.
+    read("pull_requests", "p1", "2026-06-08", "2026-06-11", "ok").await;
+    assert_eq!(told().await, (vec![unknown_from("2026-06-01")], vec![]));
+    read("pull_requests", "p1", "2026-06-01", "2026-06-05", "ok").await;
+    assert_eq!(told().await, (vec![unknown_from("2026-06-05")], vec![]));
+    // A period that ends before it does not care.
+    let until = Some(world::at("2026-06-03"));
+    assert_eq!(judge(checks::Request { until, ..world::request() }).await, (vec![], vec![]));
+    read("pull_requests", "p1", "2026-06-05", "2026-06-08", "ok").await;
     assert_eq!(told().await, (vec![], vec![]));
     // Other things are younger.
-    read("branch_policies", "2026-06-02", "2026-06-02", "ok").await;
-    let behind = "the pull requests of `contoso/payments` were read up to 2026-06-01T00:00:00Z, other things up to 2026-06-02T00:00:00Z";
+    read("branch_policies", "p1", "2026-06-12", "2026-06-12", "ok").await;
+    let behind = "the pull requests of `contoso/payments` were read up to 2026-06-11T00:00:00Z, other things up to 2026-06-12T00:00:00Z; run `adolake sync`, or take it out of scope";
     assert_eq!(told().await, (vec![], vec![behind.to_owned()]));
-    // A project that no sync asked for, beside one that it did.
+    assert_eq!(judge(checks::Request { until, ..world::request() }).await, (vec![], vec![]));
+    // A project that no sync asked for.
     let unasked = [
         ("repository_id", "r2"),
         ("project_id", "p2"),
@@ -242,6 +249,9 @@ async fn pull_requests_that_could_not_be_listed_are_a_difference() {
     world::write(&lake, vec![world::row(lake.catalog(), "repositories", &unasked)]).await;
     let unasked = "contoso/web: no sync has read its pull requests; run `adolake sync`, or take it out of scope";
     assert_eq!(told().await.0, [unasked]);
+    read("pull_requests", "p2", "1970-01-01", "2026-06-11", "unreadable").await;
+    let never = unknown_from("2026-01-01").replace("payments", "web");
+    assert_eq!(told().await.0, [never]);
 }
 
 #[tokio::test]
@@ -291,6 +301,8 @@ async fn pull_requests_of_a_repository_that_was_not_read_are_warned_of() {
     world::write(&lake, vec![world::row(lake.catalog(), "pull_requests", &merged)]).await;
     let request = checks::Request { is_stored: false, ..world::request() };
     let warned = run(&lake, &settings(), &request).await;
+    let before = checks::Request { until: Some(world::at("2026-03-01")), ..request };
+    assert_eq!(run(&lake, &settings(), &before).await.warnings, Vec::<String>::new());
     assert_eq!(
         warned.warnings,
         [

@@ -221,5 +221,8 @@ fn table_solution(section: &Section<'_>) -> Option<Result<Solution, String>> {
 
 /// Full refs mean the same as short names.
 fn short_name(name: String) -> String {
-    name.strip_prefix("refs/heads/").map_or(name.clone(), str::to_owned)
+    match name.strip_prefix("refs/heads/") {
+        Some(short) if !short.is_empty() => short.to_owned(),
+        _ => name,
+    }
 }

@@ -1,6 +1,6 @@
 //! Finds out which file of a log is damaged, once the log cannot be read.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use deltalake::DeltaTableError;
@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::Log;
 use crate::lake::error::{Error, is_of_store};
+use crate::lake::history::{LOG, LogFile, LogKind};
 
 const RESTORE: &str = "restore it from a copy; without it what it wrote is not known";
 const FORGET: &str = "remove it: readers then look for checkpoints themselves";
@@ -18,10 +19,11 @@ const DROP: &str =
     "remove it and `_last_checkpoint`: all commits are there, so that nothing is lost";
 
 impl Log {
-    /// Names the damaged file where the log could not be read for another reason than that the store failed.
-    pub(super) async fn damaged(&self, error: DeltaTableError) -> Error {
+    /// Names the damaged file where the log could not be read up to a version for another reason than that the store
+    /// failed.
+    pub(super) async fn damaged(&self, last: u64, error: DeltaTableError) -> Error {
         let is_own = !matches!(error, DeltaTableError::ObjectStore { .. }) && !is_of_store(&error);
-        let found = if is_own { self.find_damage().await } else { None };
+        let found = if is_own { self.find_damage(last).await } else { None };
         found.unwrap_or_else(|| self.unreadable(error))
     }
 
@@ -29,7 +31,7 @@ impl Log {
     pub(super) fn damage(&self, file: &str, problem: impl Into<String>, remedy: &str) -> Error {
         Error::Damaged {
             table: self.table.name.clone(),
-            file: format!("_delta_log/{file}"),
+            file: format!("{LOG}/{file}"),
             problem: problem.into(),
             remedy: remedy.to_owned(),
         }
@@ -40,42 +42,34 @@ impl Log {
         self.damage(&format!("{version:020}.json"), problem, RESTORE)
     }
 
-    async fn find_damage(&self) -> Option<Error> {
-        let folder = Path::from("_delta_log");
+    async fn find_damage(&self, last: u64) -> Option<Error> {
+        // Before the listing: a checkpoint that is written meanwhile is there before it is named.
+        let named = self.last_checkpoint().await;
         let files: Vec<ObjectMeta> =
-            self.place.store.list(Some(&folder)).try_collect().await.ok()?;
-        let numbered = |end: &str| -> BTreeMap<u64, &ObjectMeta> {
-            let version = |file: &ObjectMeta| {
-                file.location
-                    .filename()?
-                    .strip_suffix(end)
-                    .filter(|text| text.len() == 20)?
-                    .parse()
-                    .ok()
-            };
-            files.iter().filter_map(|file| Some((version(file)?, file))).collect()
+            self.place.store.list(Some(&Path::from(LOG))).try_collect().await.ok()?;
+        let of = |kind: LogKind| {
+            let read =
+                move |file: &ObjectMeta| LogFile::of(&file.location).filter(|own| own.kind == kind);
+            files.iter().filter_map(move |file| Some((read(file)?.version, file)))
         };
-        let (commits, checkpoints) = (numbered(".json"), numbered(".checkpoint.parquet"));
-        let newest = *commits.keys().next_back()?;
-        let is_whole = commits.len() as u64 == newest + 1;
-        if let Some(named) = self.last_checkpoint().await
-            && !checkpoints.contains_key(&named)
+        let commits: BTreeSet<u64> = of(LogKind::Commit).map(|(version, _)| version).collect();
+        let newest = *commits.last()?;
+        if let Some(named) = named
+            && of(LogKind::Checkpoint).all(|(version, _)| version != named)
         {
             let problem = format!("it names a checkpoint of version {named}, which is not there");
             return Some(self.damage("_last_checkpoint", problem, FORGET));
         }
-        if let Some((version, file)) = checkpoints.last_key_value()
-            && let Err(problem) = self.decode(file).await
-        {
-            let remedy = if is_whole { DROP } else { RESTORE };
-            return Some(self.damage(
-                &format!("{version:020}.checkpoint.parquet"),
-                problem,
-                remedy,
-            ));
+        let begun = of(LogKind::Checkpoint).map(|(version, _)| version).filter(|own| *own <= last);
+        let begun = begun.max();
+        let is_whole = commits.len() as u64 == newest + 1;
+        for (_, file) in of(LogKind::Checkpoint).filter(|(version, _)| Some(*version) == begun) {
+            if let Err(problem) = self.decode(file).await {
+                let remedy = if is_whole { DROP } else { RESTORE };
+                return Some(self.damage(file.location.filename()?, problem, remedy));
+            }
         }
-        let first = checkpoints.last_key_value().map_or(0, |(version, _)| version + 1);
-        for version in first..=newest {
+        for version in begun.map_or(0, |version| version + 1)..=newest.min(last) {
             match self.read_commit(version).await {
                 Ok(Some(_)) => {}
                 Ok(None) => return Some(self.damaged_commit(version, "it is missing")),
@@ -87,7 +81,7 @@ impl Log {
 
     /// The version that `_last_checkpoint` names.
     async fn last_checkpoint(&self) -> Option<u64> {
-        let hint = Path::from("_delta_log/_last_checkpoint");
+        let hint = Path::from(format!("{LOG}/_last_checkpoint"));
         let bytes = self.place.store.get(&hint).await.ok()?.bytes().await.ok()?;
         serde_json::from_slice::<serde_json::Value>(&bytes).ok()?["version"].as_u64()
     }

@@ -24,9 +24,10 @@ impl Log {
         if listed.versions.is_empty() {
             return Ok(None);
         }
-        // The log is read from a checkpoint on, where there is one that is not younger than what is asked for.
+        // The log is read from the newest checkpoint on that is not of a later version than what is asked for.
         let last = version.unwrap_or(u64::MAX);
-        let begin = listed.checkpoint.filter(|checkpoint| *checkpoint <= last);
+        let begin =
+            listed.checkpoints.iter().copied().filter(|checkpoint| *checkpoint <= last).max();
         let is_read = |empty: &&u64| **empty <= last && begin.is_none_or(|begin| **empty > begin);
         if let Some(&empty) = listed.empty.iter().find(is_read) {
             return Err(self.damaged_commit(empty, EMPTY));
@@ -46,7 +47,7 @@ impl Log {
     ) -> Result<Option<Snapshot>, Error> {
         let last = version.unwrap_or(listed.versions.len() as u64 - 1);
         let is_whole = (0..).zip(&listed.versions).all(|(expected, &found)| expected == found);
-        if listed.checkpoint.is_some() || !is_whole || last >= SHORT_LOG {
+        if !listed.checkpoints.is_empty() || !is_whole || last >= SHORT_LOG {
             return Ok(None);
         }
         let commits = try_join_all((0..=last).map(|version| self.read_commit(version))).await?;
@@ -94,7 +95,7 @@ impl Log {
         match loaded {
             Ok(()) => {}
             Err(DeltaTableError::NotATable(_)) => return Ok(None),
-            Err(error) => return Err(self.damaged(error).await),
+            Err(error) => return Err(self.damaged(version.unwrap_or(u64::MAX), error).await),
         }
         let state = base.snapshot().map_err(|error| self.unreadable(error))?;
         let (protocol, metadata) = (state.protocol(), state.metadata());

@@ -13,36 +13,11 @@ use object_store::path::Path;
 use super::{Care, SAFE_AGE, Upkeep};
 use crate::lake::error::Error;
 use crate::lake::file::object_path;
-use crate::lake::history::{Found, version_at};
+use crate::lake::history::{Found, LogFile, LogKind, version_at};
 use crate::lake::log::Log;
 use crate::lake::store::delete;
 
 /// The folder of the log.
-const LOG: &str = "_delta_log";
-/// Digits of a version in the name of a file of the log.
-const DIGITS: usize = 20;
-
-/// A file of the log that belongs to a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LogFile {
-    pub(super) version: u64,
-    pub(super) is_checkpoint: bool,
-}
-
-impl LogFile {
-    /// Reads the name of a file; none for any other.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let mut parts = path.parts();
-        let (folder, name) = (parts.next()?, parts.next()?);
-        let (digits, rest) = name.as_ref().split_at_checked(DIGITS)?;
-        if folder.as_ref() != LOG || parts.next().is_some() {
-            return None;
-        }
-        let version = digits.parse().ok()?;
-        Some(Self { version, is_checkpoint: rest.starts_with(".checkpoint.") })
-    }
-}
-
 /// Removes what is not needed any more, as told in the module.
 pub(super) async fn vacuum(
     log: &Arc<Log>,
@@ -103,7 +78,7 @@ async fn expired(
         return Ok(Vec::new());
     }
     let Found::Version(oldest) = version_at(log, kept_from).await? else { return Ok(Vec::new()) };
-    let checkpoints = files.iter().filter(|(file, _)| file.is_checkpoint);
+    let checkpoints = files.iter().filter(|(file, _)| file.kind == LogKind::Checkpoint);
     let Some(first) = checkpoints.map(|(file, _)| file.version).filter(|at| *at <= oldest).max()
     else {
         return Ok(Vec::new());
@@ -161,11 +136,12 @@ mod tests {
 
     #[test]
     fn files_are_told_apart_by_their_names() {
-        let of = |path: &str| LogFile::of(&Path::from(path));
+        let of = |path: &str| LogFile::of(&Path::from(path)).map(|file| (file.version, file.kind));
         let log = "_delta_log/00000000000000000010";
-        assert_eq!(of(&format!("{log}.json")), Some(LogFile { version: 10, is_checkpoint: false }));
+        assert_eq!(of(&format!("{log}.json")), Some((10, LogKind::Commit)));
         let checkpoint = of(&format!("{log}.checkpoint.parquet"));
-        assert_eq!(checkpoint, Some(LogFile { version: 10, is_checkpoint: true }));
+        assert_eq!(checkpoint, Some((10, LogKind::Checkpoint)));
+        assert_eq!(of(&format!("{log}.crc")), Some((10, LogKind::Other)));
         assert_eq!(of("_delta_log/_last_checkpoint"), None);
         assert_eq!(of("organization=x/00000000000000000010.parquet"), None);
         assert!(is_data(&Path::from("organization=x/part-1.zstd.parquet")));

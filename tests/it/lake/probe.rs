@@ -1,7 +1,11 @@
 //! Stores that cannot hold a lake: they are told apart, refused before anything is written, and left as they were.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::ErrorKind;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use adolake::hint::Hint;
 use adolake::lake::Error;
@@ -37,6 +41,14 @@ pub enum Manner {
     NobodyWins,
     /// Nothing may be deleted.
     KeepsEverything,
+    /// Every first request of a kind arrives, and its answer is lost on the way.
+    LosesAnswers,
+}
+
+/// How a client tells that a connection broke off.
+fn broken_off() -> object_store::Error {
+    let source = Box::new(std::io::Error::from(ErrorKind::ConnectionReset));
+    object_store::Error::Generic { store: "S3", source }
 }
 
 /// A store in memory with a manner.
@@ -44,11 +56,15 @@ pub enum Manner {
 pub struct Store {
     pub inner: InMemory,
     pub manner: Manner,
+    /// Objects, whichever attempt, of which the answer to a put was lost.
+    lost_puts: Mutex<BTreeSet<String>>,
+    has_lost_delete: AtomicBool,
 }
 
 impl Store {
     pub fn new(manner: Manner) -> Arc<Self> {
-        Arc::new(Self { inner: InMemory::new(), manner })
+        let (lost_puts, has_lost_delete) = Default::default();
+        Arc::new(Self { inner: InMemory::new(), manner, lost_puts, has_lost_delete })
     }
 
     pub fn lake(self: &Arc<Self>, url: &str) -> Lake {
@@ -106,6 +122,15 @@ impl ObjectStore for Store {
                 let (operation, implementer) = ("put if absent".to_owned(), self.to_string());
                 Err(object_store::Error::NotImplemented { operation, implementer })
             }
+            Manner::LosesAnswers if is_new => {
+                let put = self.inner.put_opts(location, payload, options).await;
+                // In a race that is the answer to the winner; the next attempt has an object of its own.
+                let name = location.as_ref();
+                let race = name.rsplit_once('-').filter(|_| name.contains("/race-"));
+                let object = race.map_or(name, |(race, _)| race).to_owned();
+                let is_first = self.lost_puts.lock().unwrap().insert(object);
+                if is_first { Err(broken_off()) } else { put }
+            }
             Manner::HasNoLinks if is_new => {
                 let source = Box::new(std::io::Error::from(ErrorKind::Unsupported));
                 Err(object_store::Error::Generic { store: "LocalFileSystem", source })
@@ -136,6 +161,9 @@ impl ObjectStore for Store {
     ) -> BoxStream<'static, object_store::Result<Location>> {
         if self.manner == Manner::KeepsEverything {
             return locations.map(|location| Err(denied(&location?))).boxed();
+        }
+        if self.manner == Manner::LosesAnswers && !self.has_lost_delete.swap(true, Relaxed) {
+            return self.inner.delete_stream(locations).take(1).map(|_| Err(broken_off())).boxed();
         }
         self.inner.delete_stream(locations)
     }
@@ -210,6 +238,15 @@ async fn what_may_not_be_written_or_deleted_is_told_as_such() {
     assert!(matches!(error, Error::NotWritable { .. }), "{error:?}");
     let error = refused(Manner::KeepsEverything).await;
     assert!(matches!(error, Error::NotDeletable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn lost_answers_say_nothing_against_a_store() {
+    let store = Store::new(Manner::LosesAnswers);
+    let proof = store.lake("s3://bucket/lake/").probe().await.unwrap();
+    assert_eq!(store.lost_puts.lock().unwrap().len(), proof.keys + 1);
+    assert!(store.has_lost_delete.load(Relaxed));
+    assert_eq!(store.objects().await, [""; 0]);
 }
 
 #[tokio::test]
