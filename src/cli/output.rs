@@ -52,10 +52,8 @@ pub struct Stdout {
     cut: Vec<u8>,
 }
 
-impl Stdout {
-    /// Returns the stdout of this process.
-    #[must_use]
-    pub fn new() -> Self {
+impl Default for Stdout {
+    fn default() -> Self {
         Self { is_terminal: io::stdout().is_terminal(), cut: Vec::new() }
     }
 }
@@ -141,7 +139,7 @@ impl Output {
         &self,
         write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        let mut out = BufWriter::with_capacity(64 * 1024, Stdout::new());
+        let mut out = BufWriter::with_capacity(64 * 1024, Stdout::default());
         match write(&mut out).and_then(|()| Ok(out.flush()?)) {
             Err(error) if is_closed(&error) => Ok(()),
             other => other,

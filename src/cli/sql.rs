@@ -196,7 +196,7 @@ async fn answer(
     let mut count = 0;
     let mut batches = Vec::new();
     {
-        let out: Box<dyn Write + Send> = Box::new(io::BufWriter::new(Stdout::new()));
+        let out: Box<dyn Write + Send> = Box::new(io::BufWriter::new(Stdout::default()));
         let mut out = sink(format, out, &schema, look)?;
         while let Some(batch) = rows.next().await {
             let batch = match batch {

@@ -75,12 +75,13 @@ impl Store {
         }
         let (kind, base) =
             ObjectStoreScheme::parse(&url).map_err(|problem| wrong(problem.to_string()))?;
-        let (retry, options) = retry(options, &wrong)?;
+        let mut options = options.clone();
+        let retry = retry(&mut options, &wrong)?;
         let root: Arc<dyn ObjectStore> = match kind {
             ObjectStoreScheme::AmazonS3 => {
                 let mut builder =
                     AmazonS3Builder::from_env().with_url(url.as_str()).with_retry(retry);
-                for (key, value) in options {
+                for (key, value) in &options {
                     builder = builder.with_config(option::<AmazonS3ConfigKey>(key, &wrong)?, value);
                 }
                 let builder = aws::with_profile(builder);
@@ -89,7 +90,7 @@ impl Store {
             ObjectStoreScheme::MicrosoftAzure => {
                 let mut builder =
                     MicrosoftAzureBuilder::from_env().with_url(url.as_str()).with_retry(retry);
-                for (key, value) in options {
+                for (key, value) in &options {
                     builder = builder.with_config(option::<AzureConfigKey>(key, &wrong)?, value);
                 }
                 Arc::new(builder.build().map_err(|problem| wrong(problem.to_string()))?)
@@ -97,7 +98,7 @@ impl Store {
             ObjectStoreScheme::GoogleCloudStorage => {
                 let mut builder =
                     GoogleCloudStorageBuilder::from_env().with_url(url.as_str()).with_retry(retry);
-                for (key, value) in options {
+                for (key, value) in &options {
                     builder = builder.with_config(option::<GoogleConfigKey>(key, &wrong)?, value);
                 }
                 Arc::new(builder.build().map_err(|problem| wrong(problem.to_string()))?)
@@ -161,27 +162,23 @@ impl Store {
 
 /// Takes the options out that say how often and for how long a request is repeated; the object store's own have no
 /// names for them.
-fn retry<'o>(
-    options: &'o BTreeMap<String, String>,
+fn retry(
+    options: &mut BTreeMap<String, String>,
     wrong: &impl Fn(String) -> Error,
-) -> Result<(RetryConfig, Vec<(&'o String, &'o String)>), Error> {
+) -> Result<RetryConfig, Error> {
     let mut retry = RetryConfig::default();
-    let mut others = Vec::new();
-    for (key, value) in options {
+    let is_own = |key: &str| ["max_retries", "retry_timeout"].contains(&&*key.to_ascii_lowercase());
+    for (key, value) in options.extract_if(.., |key, _| is_own(key)) {
         let problem =
             |wanted: &str| wrong(format!("option `{key}` must be {wanted}, not `{value}`"));
-        match key.to_ascii_lowercase().as_str() {
-            "max_retries" => {
-                retry.max_retries = value.parse().map_err(|_| problem("a number"))?;
-            }
-            "retry_timeout" => {
-                retry.retry_timeout =
-                    parse_duration(value).ok_or_else(|| problem("a span of time such as `3m`"))?;
-            }
-            _ => others.push((key, value)),
+        if key.eq_ignore_ascii_case("max_retries") {
+            retry.max_retries = value.parse().map_err(|_| problem("a number"))?;
+        } else {
+            let timeout = parse_duration(&value);
+            retry.retry_timeout = timeout.ok_or_else(|| problem("a span of time such as `3m`"))?;
         }
     }
-    Ok((retry, others))
+    Ok(retry)
 }
 
 /// How often objects are deleted until the store has answered.
