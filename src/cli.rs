@@ -31,6 +31,7 @@ mod tables;
 
 use std::panic;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -40,6 +41,7 @@ use self::exit::Exit;
 use self::output::{Output, When};
 use self::signal::{OnSignal, Signals};
 use crate::config::{Config, Environment, Error, Loader, env};
+use crate::schema::{self, Catalog};
 
 /// An evidence lake for Azure DevOps: incremental extraction into Delta tables, and SQL checks that show their evidence
 #[derive(Debug, Parser)]
@@ -65,6 +67,9 @@ struct Global {
     /// Config file [default: adolake.toml, then $XDG_CONFIG_HOME/adolake/config.toml]
     #[arg(long, global = true, value_name = "FILE", env = env::CONFIG, hide_env = true)]
     config: Option<PathBuf>,
+    /// Take the tables from the `*.sql` of this folder instead of the built-in schemas
+    #[arg(long, global = true, value_name = "DIR")]
+    schemas: Option<PathBuf>,
     /// How much is logged to stderr
     #[arg(long, global = true, value_name = "LEVEL", default_value = "warn", env = env::LOG_LEVEL, hide_env = true)]
     log_level: log::Level,
@@ -168,6 +173,8 @@ impl Command {
 pub struct Context {
     /// Where the configuration comes from.
     pub loader: Loader,
+    /// Folder of schemas; none = the built-in ones.
+    pub schemas: Option<PathBuf>,
     /// Where everything is printed.
     pub output: Output,
     /// Cancelled by SIGINT and SIGTERM.
@@ -183,6 +190,18 @@ impl Context {
     /// When the file is not to be had, or with all problems in it at once.
     pub fn config(&self) -> Result<Config, Error> {
         self.loader.load()
+    }
+
+    /// Reads the tables of the lake.
+    ///
+    /// # Errors
+    /// When a folder of schemas was given that cannot be read, or does not do for what this adolake writes.
+    pub fn catalog(&self) -> Result<Arc<Catalog>, schema::Error> {
+        let built_in = Catalog::embedded()?;
+        let Some(folder) = &self.schemas else { return Ok(Arc::new(built_in)) };
+        let catalog = Catalog::load(folder)?;
+        catalog.demand_extends(&built_in)?;
+        Ok(Arc::new(catalog))
     }
 
     /// Returns the environment that the program began with.
@@ -216,6 +235,7 @@ pub fn main() -> Exit {
     let folder = std::env::current_dir().unwrap_or_default();
     let context = Context {
         loader: Loader { file: global.config, folder, environment },
+        schemas: global.schemas,
         output,
         shutdown: CancellationToken::new(),
         signals: Signals::new(),

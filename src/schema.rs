@@ -56,6 +56,14 @@ impl Catalog {
         Self::parse(files)
     }
 
+    /// Demands that the tables do for what this adolake writes: only tables, nullable columns and comments may be new.
+    ///
+    /// # Errors
+    /// Fails with the first table that is missing or differs.
+    pub fn demand_extends(&self, other: &Self) -> Result<(), Error> {
+        other.tables().try_for_each(|table| self.require(&table.name)?.demand_extends(table))
+    }
+
     fn parse(files: impl IntoIterator<Item = (String, String)>) -> Result<Self, Error> {
         let mut tables = BTreeMap::new();
         for (file, text) in files {

@@ -245,6 +245,11 @@ impl Hint for Error {
             Self::NoHost { .. } => {
                 "set `graph` and `profile` in `[organization.endpoints]` if it is a proxy of the cloud"
             }
+            // The lists of an organization: without them nothing says what there is.
+            Self::NotFound { address, .. } if address.contains("/_apis/projects?") => {
+                "see that `name` of `[[organization]]` and `core` of `[organization.endpoints]` are those of the organization, \
+                 and that the identity belongs to it"
+            }
             Self::Forbidden { .. } | Self::NotFound { .. } => {
                 "ask for read permission there, or exclude it in `projects`; `adolake doctor` lists what can be read"
             }

@@ -306,6 +306,9 @@ impl Hint for Error {
             }
             Self::NoParam { known, .. } => vec![format!("known are {}", known.join(", "))],
             Self::Circle { .. } => vec!["take one of the views out of the other's `from`".to_owned()],
+            Self::Folder { source, .. } if source.kind() == std::io::ErrorKind::InvalidData => {
+                vec!["a query is a text in UTF-8; move other files out of the folder".to_owned()]
+            }
             Self::Folder { .. } | Self::NoQueries { .. } => vec![
                 "`--queries` takes a folder with further checks as `*.sql`, and views as `views/*.sql`"
                     .to_owned(),

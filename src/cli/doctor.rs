@@ -81,7 +81,7 @@ async fn examine(args: &Args, context: &Context) -> anyhow::Result<Vec<Item>> {
     let organizations = selected(&config, args.organization.as_deref())?;
     let mut items = vec![Item::ok("config", file.as_str(), "no problems")];
     items.extend(strangers(&config, &file));
-    let catalog = Arc::new(Catalog::embedded()?);
+    let catalog = context.catalog()?;
     let mut lake = None;
     match super::lake::open(&config, context) {
         Ok(opened) => {

@@ -14,7 +14,6 @@ use super::failure::{self, Failure, Label};
 use crate::config::{Auth, Config, FILE_NAME};
 use crate::doctor::{self, Visible};
 use crate::lake::Lake;
-use crate::schema::Catalog;
 
 use self::answers::Answers;
 use self::propose::Proposal;
@@ -136,7 +135,7 @@ async fn look(config: &Config, context: &Context) -> anyhow::Result<Proposal> {
         .organizations()?
         .first()
         .ok_or_else(|| Failure::user("no organization is configured"))?;
-    let lake = Arc::new(Lake::in_memory(Arc::new(Catalog::embedded()?))?);
+    let lake = Arc::new(Lake::in_memory(context.catalog()?)?);
     let source = super::doctor::source(config, organization, &lake, context)?;
     let visible = Visible::read(&source, &organization.projects, None).await;
     let Some(found) = visible.found else {

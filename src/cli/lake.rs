@@ -1,7 +1,5 @@
 //! Opens the lake of the configuration, for all commands that read it.
 
-use std::sync::Arc;
-
 use chrono::Utc;
 use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
@@ -48,7 +46,7 @@ impl Views {
 /// When a secret is not to be had, or the address cannot be used.
 pub(super) fn open(config: &Config, context: &Context) -> anyhow::Result<Lake> {
     let options = exposed(&config.lake.resolve_options(context.environment())?);
-    let catalog = Arc::new(Catalog::embedded()?);
+    let catalog = context.catalog()?;
     Ok(Lake::open(config.lake.url.as_str(), &options, config.lake.keep_versions, catalog)?)
 }
 

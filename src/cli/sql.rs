@@ -24,7 +24,6 @@ use super::failure::Failure;
 use super::lake::{self, Views};
 use super::output::{Exports, Stdout, write_file};
 use super::progress::{counted, seconds};
-use crate::schema::Catalog;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -92,7 +91,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             .hint("run each on its own")
             .into());
     }
-    let session = lake::session(context, Views::of(&statements, &Catalog::embedded()?)).await?;
+    let catalog = context.catalog()?;
+    let session = lake::session(context, Views::of(&statements, &catalog)).await?;
     for statement in statements {
         let answer = answer(&session.ctx, statement, args.format, &exports, context).await?;
         if args.format == Format::Table {

@@ -12,7 +12,7 @@ use super::Context;
 use super::exit::Exit;
 use super::failure::{self, Failure};
 use super::output::{Style, clean, paint};
-use super::progress::Progress;
+use super::progress::{Progress, counted};
 use super::summary::{Format, SummaryArgs};
 use crate::ado::{Client, Endpoints, Gate, Options as ClientOptions, Patience, sign_in};
 use crate::config::{Config, Environment, Organization, env};
@@ -203,8 +203,9 @@ fn plan_text(plan: &Plan, colors: bool) -> String {
             format!("{} to {}", bound(window.from), bound(window.to))
         });
         let scope = clean(&item.scope, false);
-        let count =
-            item.requests.map_or("not known yet".to_owned(), |count| format!("≥ {count} requests"));
+        let count = item
+            .requests
+            .map_or("not known yet".to_owned(), |count| format!("≥ {}", counted(count, "request")));
         let _ = writeln!(text, "  {:<20} {scope:<28} {window:<52} {count}", item.resource);
         requests += item.requests.unwrap_or(0);
     }

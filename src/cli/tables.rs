@@ -41,7 +41,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         ("md", Format::Markdown),
         ("json", Format::Json),
     ])?;
-    let catalog = Catalog::embedded()?;
+    let catalog = context.catalog()?;
     let one = args.table.as_deref().map(|name| find(&catalog, name)).transpose()?;
     let rendered = |format: Format, colors: bool| match (&one, format) {
         (None, Format::Text) => list_text(&catalog, colors),

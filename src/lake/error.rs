@@ -255,6 +255,11 @@ impl Error {
         }
         match io_kind(&source) {
             Some(ErrorKind::ReadOnlyFilesystem) if doing != "read" => refused(place, source),
+            // A local folder that nobody can make, such as one below `/proc`.
+            Some(ErrorKind::NotFound) if doing == "write" => refused(place, source),
+            Some(ErrorKind::InvalidFilename) => {
+                Self::Location { url: place, problem: source.to_string() }
+            }
             Some(ErrorKind::PermissionDenied) => refused(place, source),
             Some(ErrorKind::NotADirectory) => Self::NotAFolder { path: place.into() },
             _ => Self::Storage { doing, place, source },

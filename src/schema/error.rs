@@ -41,6 +41,14 @@ pub enum Error {
         /// Table name.
         table: String,
     },
+    /// A table of a folder of schemas is not what this adolake writes.
+    #[error("table `{table}` of the schemas does not fit this adolake: {problem}")]
+    Differs {
+        /// Table name.
+        table: String,
+        /// What is missing or other.
+        problem: String,
+    },
     /// The catalog has no such table.
     #[error("there is no table `{table}` in the schemas")]
     NoTable {
@@ -96,6 +104,9 @@ impl Hint for Error {
             Self::Syntax { .. } | Self::Definition { .. } => {
                 vec!["compare it with the files of `schemas/` in the source, or leave the folder out".into()]
             }
+            Self::Differs { .. } => vec![
+                "start from the files that `adolake tables` shows or the source holds; only tables, nullable columns and comments may be new".into(),
+            ],
             Self::Misnamed { table, .. } => vec![format!("rename the file to `{table}.sql`")],
             Self::NoTable { .. } => vec!["see `adolake tables` for those that exist".into()],
             Self::MissingValue { .. } | Self::Batch { .. } | Self::Type { .. } => Vec::new(),

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use ::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
+use super::error::Error;
+
 /// The columns that close every row: who wrote it, when it last changed, the hash of its content.
 pub const META_COLUMNS: [&str; 3] = ["_run_id", "_synced_at", "_hash"];
 
@@ -81,6 +83,45 @@ pub enum WriteMode {
 }
 
 impl Table {
+    /// Demands that a table holds what another one does, and beside it nothing but nullable columns.
+    pub(super) fn demand_extends(&self, other: &Self) -> Result<(), Error> {
+        let differs = |problem: String| Error::Differs { table: self.name.clone(), problem };
+        let names = |table: &Self, positions: &[usize]| -> Vec<String> {
+            positions.iter().map(|&position| table.columns[position].name.clone()).collect()
+        };
+        for column in &other.columns {
+            let name = &column.name;
+            let own = self.columns.iter().find(|own| own.name == *name);
+            let own = own.ok_or_else(|| differs(format!("column `{name}` is missing")))?;
+            if (own.kind, own.is_nullable) != (column.kind, column.is_nullable) {
+                return Err(differs(format!(
+                    "column `{name}` is of another type, or null where it was not"
+                )));
+            }
+        }
+        let is_new = |column: &&Column| other.columns.iter().all(|known| known.name != column.name);
+        if let Some(column) = self.columns.iter().filter(is_new).find(|column| !column.is_nullable)
+        {
+            return Err(differs(format!("the new column `{}` must be nullable", column.name)));
+        }
+        let roles = |table: &Self| {
+            let tombstone: Vec<usize> = table.tombstone.into_iter().collect();
+            [
+                &table.key,
+                &table.partitions,
+                &table.keep_first,
+                &table.keep_when_null,
+                &table.not_hashed,
+                &tombstone,
+            ]
+            .map(|positions| names(table, positions))
+        };
+        if roles(self) != roles(other) || self.mode != other.mode {
+            return Err(differs("its key, partitions or properties are others".to_owned()));
+        }
+        Ok(())
+    }
+
     /// Returns the position of a column.
     pub fn index(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|own| own.name == column)

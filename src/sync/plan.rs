@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::judge::Rules;
-use super::run::Run;
+use super::run::{Repository, Run};
 use super::{
     Error, Input, Options, counts, details, jobs, pull_requests, pushes, retention, runs, snapshots,
 };
@@ -70,7 +70,10 @@ async fn of_resource(run: &Run, resource: Resource) -> Result<Vec<Planned>, Erro
         },
         Resource::Branches => {
             let readable = run.repositories.iter().filter(|repository| !repository.is_disabled);
-            readable.map(|repository| now(&repository.name, 1)).collect()
+            let path = |repository: &Repository| {
+                format!("{}/{}", run.project_name(&repository.project_id), repository.name)
+            };
+            readable.map(|repository| now(&path(repository), 1)).collect()
         }
         Resource::BranchPolicies | Resource::Pipelines => by_project(1).collect(),
         Resource::RetentionSettings => {

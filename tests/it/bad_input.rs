@@ -93,12 +93,12 @@ async fn a_lake_that_cannot_be_written_is_named() {
     let told = refused(&adolake, &simulator.url());
     insta::with_settings!({filters => vec![("[0-9a-f]{32}", "[id]")]}, {
         insta::assert_snapshot!(told, @r"
-        exit 3
+        exit 2
         --- stderr
         error: cannot begin a lake at `/proc/lake/`
-        caused by: cannot write `/proc/lake/`
+        caused by: cannot write to `/proc/lake/`
         caused by: Generic LocalFileSystem error: Unable to create dir /proc/lake/_adolake/probe/[id]: No such file or directory (os error 2)
-        hint: check that the storage can be reached, and try again
+        hint: give the identity that runs adolake the right to write there, or set `lake.url` to another place
         ");
     });
 }

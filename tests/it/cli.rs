@@ -217,6 +217,53 @@ fn tables_are_explained() {
 }
 
 #[test]
+fn tables_come_from_a_folder_that_holds_what_the_built_in_ones_do() {
+    let adolake = Adolake::new();
+    std::fs::create_dir(adolake.path().join("mine")).unwrap();
+    let built_in = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    for entry in std::fs::read_dir(built_in).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        std::fs::copy(&path, adolake.path().join("mine").join(name)).unwrap();
+    }
+    let with = |from: &str, to: &str| {
+        let whole = adolake.read("mine/projects.sql");
+        assert!(whole.contains(from));
+        adolake.write("mine/projects.sql", &whole.replacen(from, to, 1));
+        let ended = adolake.run(&["--schemas", "mine", "tables", "projects"]);
+        adolake.write("mine/projects.sql", &whole);
+        ended
+    };
+    let run_id = "    _run_id ";
+    let added = with(run_id, &format!("    team STRING COMMENT 'who owns it',\n{run_id}"));
+    assert_eq!(added.code, Some(0), "{}", added.told());
+    assert!(added.stdout.contains("who owns it"), "{}", added.told());
+    for (from, to, told) in [
+        (
+            run_id,
+            &*format!("    team STRING NOT NULL COMMENT 'x',\n{run_id}"),
+            "the new column `team` must be nullable",
+        ),
+        ("    name ", "    nom ", "column `name` is missing"),
+        (
+            "'adolake.write' = 'merge'",
+            "'adolake.write' = 'insert'",
+            "its key, partitions or properties are others",
+        ),
+    ] {
+        let ended = with(from, to);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{}", ended.told());
+        assert!(ended.stderr.contains(told) && ended.stderr.contains("hint: "), "{}", ended.told());
+    }
+    std::fs::remove_file(adolake.path().join("mine/pushes.sql")).unwrap();
+    let ended = adolake.run(&["--schemas", "mine", "tables"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.told());
+    assert!(ended.stderr.contains("there is no table `pushes` in the schemas"), "{}", ended.told());
+    let ended = adolake.run(&["--schemas", "nowhere", "tables"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.told());
+}
+
+#[test]
 fn exports_are_written_whole_or_not_at_all() {
     let adolake = Adolake::new();
     let ended = adolake.run(&["tables", "--export", "tables.md", "--export", "tables.json"]);

@@ -17,7 +17,6 @@ use crate::cli::failure::{self, Failure};
 use crate::cli::output::{Style, paint};
 use crate::hint::nearest;
 use crate::lake::Session;
-use crate::schema::Catalog;
 
 const HELP: &str = "\
   SQL;        run it: SELECT, WITH, VALUES, EXPLAIN, SHOW, DESCRIBE
@@ -125,7 +124,7 @@ async fn respond(
 }
 
 fn list(session: &Session, context: &Context) -> anyhow::Result<String> {
-    let catalog = Catalog::embedded()?;
+    let catalog = context.catalog()?;
     let queries = Queries::embedded()?;
     let names = tables(&session.ctx);
     let width = names.iter().map(String::len).max().unwrap_or_default();
@@ -160,7 +159,7 @@ async fn describe(session: &Session, table: &str, context: &Context) -> anyhow::
         }
         .into());
     };
-    let catalog = Catalog::embedded()?;
+    let catalog = context.catalog()?;
     let stored = catalog.table(table);
     let schema = provider.schema();
     let width = schema.fields().iter().map(|field| field.name().len()).max().unwrap_or_default();

@@ -54,6 +54,14 @@ async fn places_that_cannot_be_written_are_named() {
     let error = fails(&lake, "projects", vec![project("p1", "One")]).await;
     assert!(matches!(error, Error::NotWritable { .. }), "{error:?}");
     assert_eq!(error.to_string(), "cannot write to `/sys/adolake/projects/`");
+    let error =
+        fails(&open(Path::new("/proc/adolake")), "projects", vec![project("p1", "One")]).await;
+    assert!(matches!(error, Error::NotWritable { .. }), "{error:?}");
+    // Nor is there room for such a name.
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(&folder.path().join("x".repeat(300)));
+    let error = fails(&lake, "projects", vec![project("p1", "One")]).await;
+    assert!(matches!(error, Error::Location { .. }), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
