@@ -441,7 +441,7 @@ impl Hint for Error {
             Self::Foreign { .. } => {
                 "move it away, or set `lake.url` to a place that adolake has for itself".into()
             }
-            Self::Newer { .. } => "update adolake to the version that wrote it".into(),
+            Self::Newer { .. } => "update adolake to the version that wrote it, or give the `--schemas` that it was written with".into(),
             Self::Incompatible { table, .. } => format!(
                 "restore the folder of `{table}` from a copy, or move it away: `adolake sync --full` reads again what Azure DevOps still has, and nothing else"
             ),
