@@ -40,15 +40,17 @@ named_pull_requests as (
     from pushes
     where pull_request_ids <> ''
 ),
--- one row per update with a commit of a pull request completed into the branch
+-- one row per update for which Azure DevOps names pull requests: whether one was completed into the branch, whether one is not in the lake
 named_updates as (
-    select named.organization, named.repository_id, named.push_id, named.ref_name
+    select
+        named.organization, named.repository_id, named.push_id, named.ref_name,
+        coalesce(bool_or(pull_requests.status = 'completed' and pull_requests.target_ref = named.ref_name), false) as is_completed,
+        bool_or(pull_requests.pull_request_id is null) as is_missing
     from named_pull_requests as named
-    join completed
-        on completed.organization = named.organization
-        and completed.repository_id = named.repository_id
-        and completed.target_ref = named.ref_name
-        and completed.pull_request_id = try_cast(trim(named.number) as bigint)
+    left join pull_requests
+        on pull_requests.organization = named.organization
+        and pull_requests.repository_id = named.repository_id
+        and pull_requests.pull_request_id = try_cast(trim(named.number) as bigint)
     group by named.organization, named.repository_id, named.push_id, named.ref_name
 ),
 listings as (
@@ -72,20 +74,9 @@ last_listings as (
         and last_syncs.run_id = listings.run_id
     group by listings.organization, listings.project_id
 ),
--- one row per update for which Azure DevOps names a pull request that is not in the lake
-updates_by_unread as (
-    select named.organization, named.repository_id, named.push_id, named.ref_name
-    from named_pull_requests as named
-    left join pull_requests
-        on pull_requests.organization = named.organization
-        and pull_requests.repository_id = named.repository_id
-        and pull_requests.pull_request_id = try_cast(trim(named.number) as bigint)
-    where pull_requests.pull_request_id is null
-    group by named.organization, named.repository_id, named.push_id, named.ref_name
-),
 -- one row per update that no pull request and no first creation explains
 unexplained as (
-    select updates.*, updates.kind = 'create' as is_recreation
+    select updates.*, updates.kind = 'create' as is_recreation, coalesce(named_updates.is_missing, false) as names_missing
     from updates
     left join landings
         on landings.organization = updates.organization
@@ -104,7 +95,7 @@ unexplained as (
     where case
         when updates.kind = 'create' then updates.push_id > first_updates.push_id
         when updates.kind = 'delete' then true
-        else landings.merge_commit is null and named_updates.push_id is null
+        else landings.merge_commit is null and not coalesce(named_updates.is_completed, false)
     end
 ),
 -- one row per update that an exception names: the first one in time, else the first that came too late
@@ -148,7 +139,7 @@ select
         when excepted.is_in_time then 'exception'
         when unexplained.is_recreation then 'recreated'
         when unexplained.pull_request_ids is null then 'unproven'
-        when updates_by_unread.push_id is not null and not last_listings.is_read then 'unproven'
+        when unexplained.names_missing and not last_listings.is_read then 'unproven'
         else 'direct_push'
     end as explanation,
     coalesce(not excepted.is_in_time, false) as is_exception_expired,
@@ -156,11 +147,6 @@ select
     registered.reason as exception_reason,
     registered.approved_by as exception_approved_by
 from unexplained
-left join updates_by_unread
-    on updates_by_unread.organization = unexplained.organization
-    and updates_by_unread.repository_id = unexplained.repository_id
-    and updates_by_unread.push_id = unexplained.push_id
-    and updates_by_unread.ref_name = unexplained.ref_name
 left join last_listings
     on last_listings.organization = unexplained.organization
     and last_listings.project_id = unexplained.project_id

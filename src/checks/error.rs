@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
-use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::parser::ParserError;
 
 use crate::hint::{Hint, nearest};
@@ -267,16 +266,6 @@ impl Error {
         move |source| {
             Self::of_file(&source)
                 .unwrap_or_else(|| Self::Engine { doing, source: Box::new(source) })
-        }
-    }
-
-    /// The same error, with the name of the file where it is one of a file.
-    pub(crate) async fn located(self, context: &SessionContext) -> Self {
-        match self {
-            Self::Lake { doing, source } => {
-                Self::Lake { doing, source: Box::new(crate::lake::locate(*source, context).await) }
-            }
-            other => other,
         }
     }
 

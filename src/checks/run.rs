@@ -17,14 +17,14 @@ use super::header::Header;
 use super::instant::instant_text;
 use super::judge::findings_of;
 use super::params::{Parameters, Period};
-use super::population::{Population, compare};
+use super::population::{Comparison, Population, compare};
 use super::query::Query;
 use super::settings::{Repository, repositories, resolve};
 use super::store::store;
 use super::views::{SETTINGS_TABLES, SettingsRows, register_settings};
 use super::warnings::{distrusted, warnings};
 use crate::config::{Profile, Settings};
-use crate::lake::{Lake, Session};
+use crate::lake::{Lake, Session, locate};
 
 /// What is asked of a check run.
 pub struct Request<'a> {
@@ -145,11 +145,13 @@ pub async fn run(
     register_settings(context, catalog, &rows)?;
     let judged = findings_of(context, queries, &checks, &parameters).await;
     let findings = located(context, judged).await?;
-    let mut comparison = located(context, compare(context, &period, &findings).await).await?;
-    comparison.differences.extend(request.unread(&known));
+    let compared = compare(context, &period, &findings).await;
+    let Comparison { populations, mut differences, warnings: behind } =
+        located(context, compared).await?;
+    differences.extend(request.unread(&known));
     let warned = warnings(context, settings, &period, &all).await;
     let mut warnings = located(context, warned).await?;
-    warnings.extend(std::mem::take(&mut comparison.warnings));
+    warnings.extend(behind);
     warnings.extend(queries.replacements().iter().cloned());
     warnings.extend(distrusted(context, &checks).await?);
 
@@ -173,8 +175,8 @@ pub async fn run(
         queries: texts(queries, &checks),
         findings_sha256: hash(&findings),
         findings,
-        populations: comparison.populations,
-        differences: comparison.differences,
+        populations,
+        differences,
         out_of_scope: out_of_scope(&rows),
         warnings,
     };
@@ -188,8 +190,10 @@ pub async fn run(
 /// Names the file where an answer failed on one.
 async fn located<T>(context: &SessionContext, answer: Result<T, Error>) -> Result<T, Error> {
     match answer {
-        Ok(answer) => Ok(answer),
-        Err(error) => Err(error.located(context).await),
+        Err(Error::Lake { doing, source }) => {
+            Err(Error::Lake { doing, source: Box::new(locate(*source, context).await) })
+        }
+        other => other,
     }
 }
 

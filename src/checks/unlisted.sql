@@ -20,27 +20,24 @@ scoped_projects as (
 newest as (
     select organization, max(window_to) as read_to from sync_runs where status = 'ok' group by organization
 ),
--- one row per project: up to where its pull requests were asked for
-asked as (
-    select organization, project_id, max(window_to) as asked_to from readings group by organization, project_id
-),
--- one row per window that was read, in order of its start
+-- one row per window that was asked for, in order of its start: up to where those before it were read
 windows as (
     select
-        organization, project_id, window_from, window_to,
-        max(window_to) over (
+        *, status = 'ok' as is_read,
+        max(case when status = 'ok' then window_to end) over (
             partition by organization, project_id order by window_from, window_to
             rows between unbounded preceding and 1 preceding
         ) as covered_to
     from readings
-    where status = 'ok'
 ),
--- one row per project with a window that was read: where its first hole begins, if there is one
-holes as (
+-- one row per project: up to where its pull requests were asked for and read, and where the first hole begins, if there is one
+asked as (
     select
-        organization, project_id, max(window_to) as read_to,
+        organization, project_id,
+        max(window_to) as asked_to,
+        max(window_to) filter (where is_read) as read_to,
         min(greatest(coalesce(covered_to, $period_from), $period_from)) filter (
-            where window_from > coalesce(covered_to, $period_from) and window_from > $period_from
+            where is_read and window_from > coalesce(covered_to, $period_from) and window_from > $period_from
         ) as hole_from
     from windows
     group by organization, project_id
@@ -53,16 +50,13 @@ select
     -- from where on they are not known; null = known as far as they were asked for
     case
         when asked.asked_to is null then null
-        when holes.read_to is null then case when $period_from < asked.asked_to then $period_from end
-        when holes.hole_from < least(asked.asked_to, $period_to) then holes.hole_from
-        when holes.read_to < least(asked.asked_to, $period_to) then greatest(holes.read_to, $period_from)
+        when asked.read_to is null then case when $period_from < asked.asked_to then $period_from end
+        when asked.hole_from < least(asked.asked_to, $period_to) then asked.hole_from
+        when asked.read_to < least(asked.asked_to, $period_to) then greatest(asked.read_to, $period_from)
     end as unknown_from
 from scoped_projects
 left join newest on newest.organization = scoped_projects.organization
 left join asked
     on asked.organization = scoped_projects.organization
     and asked.project_id = scoped_projects.project_id
-left join holes
-    on holes.organization = scoped_projects.organization
-    and holes.project_id = scoped_projects.project_id
 order by scoped_projects.organization, scoped_projects.project

@@ -212,7 +212,7 @@ fn log(event: &Event) {
             status,
             took,
         } => {
-            let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let duration_ms = millis(*took);
             tracing::info!(
                 organization,
                 resource,
@@ -225,10 +225,7 @@ fn log(event: &Event) {
             );
         }
         Event::Throttled { left, .. } => {
-            tracing::info!(
-                pause_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
-                "paused, as asked"
-            );
+            tracing::info!(pause_ms = millis(*left), "paused, as asked");
         }
         Event::Retried { url, attempt, reason } => {
             tracing::info!(url, attempt, reason, "sending again")
@@ -240,6 +237,11 @@ fn log(event: &Event) {
         // Told on stderr anyway.
         Event::Warning { message } => tracing::info!(message, "warning"),
     }
+}
+
+/// Milliseconds as a number that every form of the log can hold.
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -446,26 +446,25 @@ impl Hint for Error {
                 "restore the folder of `{table}` from a copy, or move it away: `adolake sync --full` reads again what Azure DevOps still has, and nothing else"
             ),
             Self::Damaged { remedy, .. } => remedy.clone(),
-            Self::Storage { source: object_store::Error::NotFound { .. }, .. } => {
-                "if files of the lake were deleted or changed by hand, restore them; else try again".into()
-            }
             Self::Changed { .. } => {
                 "let only adolake write its tables; read them elsewhere, or copy them with `adolake publish`".into()
             }
             Self::Schema(source) => return source.hints(),
-            Self::Storage { .. } => "check that the storage can be reached, and try again".into(),
+            Self::Log { .. }
+            | Self::File { .. }
+            | Self::Unreadable { may_pass: false, .. }
+            | Self::Storage { source: object_store::Error::NotFound { .. }, .. } => {
+                "if files of the lake were deleted or changed by hand, restore them; else try again".into()
+            }
+            Self::Unreadable { .. } | Self::Storage { .. } => {
+                "check that the storage can be reached, and try again".into()
+            }
             Self::Contention { .. } => "let the other runs finish, and try again".into(),
             Self::TooOld { oldest, .. } => {
                 format!("ask for {} or later; `lake.keep-versions` sets how far back the lake reaches", oldest.to_rfc3339())
             }
             Self::VersionGone { .. } => {
                 "`lake.keep-versions` sets how far back the lake reaches".into()
-            }
-            Self::Unreadable { may_pass: true, .. } => {
-                "check that the storage can be reached, and try again".into()
-            }
-            Self::Log { .. } | Self::File { .. } | Self::Unreadable { .. } => {
-                "if files of the lake were deleted or changed by hand, restore them; else try again".into()
             }
             Self::Misuse { .. } | Self::Query { .. } => return Vec::new(),
         };

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::Lake;
 use super::error::{Error, is_of_links};
-use super::store::delete;
+use super::store::{delete, shown};
 
 /// Everything that probes write lies below it.
 const FOLDER: &str = "_adolake/probe";
@@ -91,10 +91,7 @@ impl Lake {
     /// Returns the address for people: a path, or an address without secrets.
     #[must_use]
     pub fn place(&self) -> String {
-        match self.store.url.to_file_path() {
-            Ok(path) if self.store.url.scheme() == "file" => path.display().to_string(),
-            _ => super::store::without_secrets(self.store.url.as_str()),
-        }
+        shown(&self.store.url)
     }
 }
 

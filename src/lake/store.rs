@@ -150,10 +150,7 @@ impl Store {
             problem: format!("`{table}` cannot be part of it: {problem}"),
         };
         let folder = self.url.join(&format!("{table}/")).map_err(wrong)?;
-        let name = match folder.to_file_path() {
-            Ok(path) if folder.scheme() == "file" => path.display().to_string(),
-            _ => without_secrets(folder.as_str()),
-        };
+        let name = shown(&folder);
         let url = Url::parse(&format!("{ENGINE_URL}{table}/")).map_err(wrong)?;
         let store = Arc::new(PrefixStore::new(Arc::clone(&self.root), table));
         Ok(Place { root: Arc::clone(&self.root), store, url, name, is_local: self.is_local() })
@@ -185,8 +182,8 @@ fn retry(
 const DELETE_ATTEMPTS: u32 = 4;
 const DELETE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Deletes objects in their order up to the first that cannot be, and passes over those that are gone already. What gets no answer is tried again: clients do not repeat the
-/// request that deletes many at once.
+/// Deletes objects in their order up to the first that cannot be, and passes over those that are gone already. What gets
+/// no answer is tried again: clients do not repeat the request that deletes many at once.
 pub(crate) async fn delete(store: &dyn ObjectStore, paths: Vec<Path>) -> object_store::Result<()> {
     for attempt in 1.. {
         let all = futures::stream::iter(paths.clone().into_iter().map(Ok)).boxed();
@@ -254,6 +251,14 @@ fn resolve(path: &FilePath) -> std::io::Result<PathBuf> {
         }
     }
     Ok(path)
+}
+
+/// Returns an address for people: a path, or an address without secrets.
+pub(crate) fn shown(url: &Url) -> String {
+    match url.to_file_path() {
+        Ok(path) if url.scheme() == "file" => path.display().to_string(),
+        _ => without_secrets(url.as_str()),
+    }
 }
 
 /// Cuts user, password and query off an address.

@@ -105,7 +105,7 @@ impl Hint for Error {
                 vec!["compare it with the files of `schemas/` in the source, or leave the folder out".into()]
             }
             Self::Differs { .. } => vec![
-                "start from the files that `adolake tables` shows or the source holds; only tables, nullable columns and comments may be new".into(),
+                "start from the files of `schemas/` in the source; only tables, nullable columns and comments may be new".into(),
             ],
             Self::Misnamed { table, .. } => vec![format!("rename the file to `{table}.sql`")],
             Self::NoTable { .. } => vec!["see `adolake tables` for those that exist".into()],

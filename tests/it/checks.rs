@@ -71,24 +71,11 @@ async fn a_run_stores_what_it_found_and_the_next_one_only_what_changed() {
 async fn verdicts_are_not_stored_again_because_time_went_by() {
     let lake = world::lake().await;
     let sync = async |day: &str| {
-        let record = |resource: &str, scope: &str| {
-            let cells = [
-                ("run_month", "2026-06"),
-                ("run_id", day),
-                ("resource", resource),
-                ("scope", scope),
-                ("window_from", "2025-12-01"),
-                ("window_to", day),
-                ("started_at", day),
-                ("finished_at", day),
-                ("status", "ok"),
-            ];
-            world::row(lake.catalog(), "sync_runs", &cells)
-        };
-        let records =
-            [("pushes", "r1@refs/heads/main"), ("branches", "r1"), ("branch_policies", "p1")];
-        let records = records.map(|(resource, scope)| record(resource, scope));
-        world::write(&lake, records.into()).await;
+        for (resource, scope) in
+            [("pushes", "r1@refs/heads/main"), ("branches", "r1"), ("branch_policies", "p1")]
+        {
+            world::record(&lake, resource, scope, ["2025-12-01", day], "ok").await;
+        }
         run(&lake, &settings(), &world::request()).await
     };
     let first = sync("2026-06-02").await;
@@ -202,18 +189,7 @@ async fn pull_requests_that_could_not_be_listed_are_a_difference() {
     };
     let told = async || judge(world::request()).await;
     let read = async |resource: &str, scope: &str, from: &str, to: &str, status: &str| {
-        let cells = [
-            ("run_month", "2026-06"),
-            ("run_id", to),
-            ("resource", resource),
-            ("scope", scope),
-            ("window_from", from),
-            ("window_to", to),
-            ("started_at", to),
-            ("finished_at", to),
-            ("status", status),
-        ];
-        world::write(&lake, vec![world::row(lake.catalog(), "sync_runs", &cells)]).await;
+        world::record(&lake, resource, scope, [from, to], status).await;
     };
     let unknown_from = |day: &str| {
         format!(

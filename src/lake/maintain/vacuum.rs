@@ -17,7 +17,6 @@ use crate::lake::history::{Found, LogFile, LogKind, version_at};
 use crate::lake::log::Log;
 use crate::lake::store::delete;
 
-/// The folder of the log.
 /// Removes what is not needed any more, as told in the module.
 pub(super) async fn vacuum(
     log: &Arc<Log>,

@@ -117,6 +117,23 @@ pub async fn write(lake: &Lake, rows: Vec<Row>) {
     lake.write(change).await.unwrap();
 }
 
+/// Records what a sync asked for: a window of a resource, and how it ended.
+pub async fn record(lake: &Lake, resource: &str, scope: &str, window: [&str; 2], status: &str) {
+    let [from, to] = window;
+    let cells = [
+        ("run_month", "2026-06"),
+        ("run_id", to),
+        ("resource", resource),
+        ("scope", scope),
+        ("window_from", from),
+        ("window_to", to),
+        ("started_at", to),
+        ("finished_at", to),
+        ("status", status),
+    ];
+    write(lake, vec![row(lake.catalog(), "sync_runs", &cells)]).await;
+}
+
 /// Writes the organization into a lake.
 pub async fn fill(lake: &Lake) {
     for (table, columns, lines) in ROWS {
