@@ -40,6 +40,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
+use tokio::sync::oneshot;
 
 pub use self::change::{Change, Complete, Written};
 pub use self::error::Error;
@@ -151,7 +152,21 @@ impl Lake {
     /// keep winning the race. Nothing is changed then.
     pub async fn write(&self, change: Change<'_>) -> Result<Written, Error> {
         let log = self.log(change.table)?;
-        write::write(log, change).await
+        write::write(log, change, None).await
+    }
+
+    /// Does the same in two steps: data files are written at once, the commit is made when `ready` says so. Where it never
+    /// will, because the sender is dropped, there is no commit.
+    ///
+    /// # Errors
+    /// Fails as [`write`](Self::write) does.
+    pub async fn write_when(
+        &self,
+        ready: oneshot::Receiver<()>,
+        change: Change<'_>,
+    ) -> Result<Written, Error> {
+        let log = self.log(change.table)?;
+        write::write(log, change, Some(ready)).await
     }
 
     /// Brings the metadata of all stored tables up to date with their schemas: new columns are added.

@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringViewArray};
 use arrow::compute::interleave;
+use arrow::datatypes::{FieldRef, Schema};
 use arrow::error::ArrowError;
 
-use super::cells::to_scalar;
+use super::cells::{text_bytes, to_scalar};
 use super::error::Error;
 use super::keys::{Index, Keys};
 use super::reconcile::{Stamp, reconcile};
 use super::rows::{Packed, Rows};
 use crate::schema::{
-    self, Cell, Column, META_COLUMNS, Row, Table, from_batch, to_cells, to_partial_batch,
+    self, Cell, Column, Kind, META_COLUMNS, Row, Table, from_batch, to_cells, to_partial_batch,
 };
+
+/// Texts of so many bytes on the average are put in order without being copied; the encoder copies them anyway.
+const LONG_TEXT: usize = 512;
 
 /// The rows of a change, ready to be written. They stay in the batches in which they came until they are asked for: a
 /// copy of all in order would take as much memory again.
@@ -27,6 +31,8 @@ pub(crate) struct Incoming {
     partitions: Vec<(Vec<String>, Range<usize>)>,
     /// By column, its value where all rows have the same.
     constants: Vec<Option<Cell>>,
+    /// By column, the same texts as views where they are long and no part of the key.
+    views: Vec<Option<Vec<ArrayRef>>>,
     /// Memory that all rows take.
     bytes: usize,
 }
@@ -51,8 +57,9 @@ impl Incoming {
         let (batches, index) = ordered(table, packed, stamp)?;
         let partitions = partitions(table, &batches, index.order());
         let constants = constants(table, organization, &batches, stamp);
+        let views = (0..table.columns.len()).map(|column| views(table, &batches, column)).collect();
         let bytes = batches.iter().map(RecordBatch::get_array_memory_size).sum();
-        Ok(Self { table: Arc::clone(table), batches, index, partitions, constants, bytes })
+        Ok(Self { table: Arc::clone(table), batches, index, partitions, constants, views, bytes })
     }
 
     /// Returns how many rows there are.
@@ -98,19 +105,46 @@ impl Incoming {
         &self,
         positions: impl IntoIterator<Item = usize>,
     ) -> Result<RecordBatch, Error> {
+        self.columns_at(positions, |index| self.column(index))
+            .and_then(|columns| RecordBatch::try_new(self.table.arrow_schema(), columns))
+            .map_err(|source| self.failed(source))
+    }
+
+    /// Returns the same to be encoded: long texts are views.
+    pub(crate) fn to_encode_at(
+        &self,
+        positions: impl IntoIterator<Item = usize>,
+    ) -> Result<RecordBatch, Error> {
+        let column = |index: usize| match &self.views[index] {
+            Some(views) => views.iter().map(AsRef::as_ref).collect(),
+            None => self.column(index),
+        };
+        let of_type = |(field, array): (&FieldRef, &ArrayRef)| {
+            field.as_ref().clone().with_data_type(array.data_type().clone())
+        };
+        self.columns_at(positions, column)
+            .and_then(|columns| {
+                let schema = self.table.arrow_schema();
+                let fields: Vec<_> = schema.fields().iter().zip(&columns).map(of_type).collect();
+                RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+            })
+            .map_err(|source| self.failed(source))
+    }
+
+    fn columns_at<'a>(
+        &'a self,
+        positions: impl IntoIterator<Item = usize>,
+        column: impl Fn(usize) -> Vec<&'a dyn Array>,
+    ) -> Result<Vec<ArrayRef>, ArrowError> {
         let order: Vec<(usize, usize)> =
             positions.into_iter().map(|at| self.index.order()[at]).collect();
         let column = |(index, constant): (usize, &Option<Cell>)| match constant {
             Some(cell) => to_scalar(self.table.columns[index].kind, cell)
                 .to_array_of_size(order.len())
                 .map_err(|error| ArrowError::ExternalError(Box::new(error))),
-            None => interleave(&self.column(index), &order),
+            None => interleave(&column(index), &order),
         };
-        let columns: Result<Vec<ArrayRef>, ArrowError> =
-            self.constants.iter().enumerate().map(column).collect();
-        columns
-            .and_then(|columns| RecordBatch::try_new(self.table.arrow_schema(), columns))
-            .map_err(|source| self.failed(source))
+        self.constants.iter().enumerate().map(column).collect()
     }
 
     /// Returns a column of all batches.
@@ -236,6 +270,18 @@ fn constants(
         known.map(|(_, value)| value.clone()).or_else(|| is_empty(index).then_some(Cell::Null))
     };
     table.columns.iter().enumerate().map(constant).collect()
+}
+
+/// Returns the texts of a column as views, where that pays.
+fn views(table: &Table, batches: &[RecordBatch], column: usize) -> Option<Vec<ArrayRef>> {
+    if table.columns[column].kind != Kind::Text || table.key.contains(&column) {
+        return None;
+    }
+    let texts = texts(batches, column);
+    let rows: usize = texts.iter().map(|own| own.len()).sum();
+    let bytes: usize = texts.iter().map(|own| text_bytes(own)).sum();
+    let view = |own: &StringArray| Arc::new(StringViewArray::from(own)) as ArrayRef;
+    (rows > 0 && bytes / rows >= LONG_TEXT).then(|| texts.into_iter().map(view).collect())
 }
 
 fn texts(batches: &[RecordBatch], column: usize) -> Vec<&StringArray> {

@@ -1,12 +1,12 @@
 //! Rows → Parquet files of one partition.
 
-use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayAccessor, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
+use datafusion::common::HashSet;
 use deltalake::kernel::Add;
 use object_store::ObjectStoreExt;
 use parquet::arrow::ArrowWriter;
@@ -106,13 +106,14 @@ impl<'a> PartWriter<'a> {
             }
         };
         self.hasher.add(table, batch, hashes, &mut open.keys)?;
-        let columns: Result<Vec<_>, ArrowError> = self
+        let columns: Result<Vec<usize>, ArrowError> = self
             .schema
             .fields()
             .iter()
-            .map(|field| Ok(Arc::clone(batch.column(batch.schema().index_of(field.name())?))))
+            .map(|field| batch.schema().index_of(field.name()))
             .collect();
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns?)?;
+        // Texts may come as views; they are written as all others.
+        let batch = batch.project(&columns?)?;
         open.writer.write(&batch)?;
         open.stats.add(&batch);
         Ok(())
@@ -199,12 +200,14 @@ fn value_bytes(array: &ArrayRef) -> usize {
     if array.null_count() == array.len() {
         return 0;
     }
-    match array.as_string_opt::<i32>() {
-        Some(texts) => text_bytes(texts),
-        None => match array.data_type().primitive_width() {
-            Some(width) => (array.len() - array.null_count()) * width,
-            None => array.get_buffer_memory_size(),
-        },
+    if let Some(texts) = array.as_string_opt::<i32>() {
+        text_bytes(texts)
+    } else if let Some(views) = array.as_string_view_opt() {
+        views.lengths().map(|length| length as usize).sum()
+    } else if let Some(width) = array.data_type().primitive_width() {
+        (array.len() - array.null_count()) * width
+    } else {
+        array.get_buffer_memory_size()
     }
 }
 
@@ -218,18 +221,21 @@ struct Sample {
 impl Sample {
     /// Looks at texts, numbers and instants.
     fn of(array: &ArrayRef) -> Self {
-        fn look<T: Hash + Eq>(values: impl Iterator<Item = Option<T>>) -> Sample {
+        fn look<A: ArrayAccessor<Item: Hash + Eq>>(array: A) -> Sample {
             let mut seen = HashSet::with_capacity(SAMPLE);
-            let values = values.flatten().map(|value| seen.insert(value)).count();
+            let step = array.len().div_ceil(SAMPLE).max(1);
+            let valid = (0..array.len()).step_by(step).filter(|&at| array.is_valid(at));
+            let values = valid.map(|at| seen.insert(array.value(at))).count();
             Sample { values, distinct: seen.len() }
         }
-        let step = array.len().div_ceil(SAMPLE).max(1);
         if let Some(texts) = array.as_string_opt::<i32>() {
-            look(texts.iter().step_by(step))
+            look(texts)
+        } else if let Some(views) = array.as_string_view_opt() {
+            look(views)
         } else if let Some(instants) = array.as_primitive_opt::<TimestampMicrosecondType>() {
-            look(instants.iter().step_by(step))
+            look(instants)
         } else if let Some(numbers) = array.as_primitive_opt::<Int64Type>() {
-            look(numbers.iter().step_by(step))
+            look(numbers)
         } else {
             Self::default()
         }

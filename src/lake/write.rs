@@ -23,6 +23,7 @@ use deltalake::kernel::{Action, Add, CommitInfo, Remove, Transaction};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use serde_json::json;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::cells::take_rows;
@@ -100,8 +101,12 @@ enum Fate {
     Gone(usize),
 }
 
-/// Writes a change; see the module.
-pub(crate) async fn write(log: &Arc<Log>, change: Change<'_>) -> Result<Written, Error> {
+/// Writes a change; see the module. The commit waits for `ready`, and is not made where that never comes.
+pub(crate) async fn write(
+    log: &Arc<Log>,
+    change: Change<'_>,
+    mut ready: Option<oneshot::Receiver<()>>,
+) -> Result<Written, Error> {
     let table = &log.table;
     let stamp = Stamp::new(table, change.run_id, change.seen_at);
     let (parents, also) = parents(table, change.complete)?;
@@ -116,7 +121,7 @@ pub(crate) async fn write(log: &Arc<Log>, change: Change<'_>) -> Result<Written,
     let job = Arc::new(Job { log: Arc::clone(log), search, stamp, also, seen_at });
     let _one_at_a_time = log.lock().await;
     for attempt in 1..=MAX_ATTEMPTS {
-        if let Some(written) = job.attempt(&app_ids).await? {
+        if let Some(written) = job.attempt(&app_ids, &mut ready).await? {
             return Ok(written);
         }
         tokio::time::sleep(pause(attempt)).await;
@@ -166,7 +171,11 @@ struct Job {
 
 impl Job {
     /// Does all of it once, at the newest snapshot; none where another commit came in between.
-    async fn attempt(self: &Arc<Self>, app_ids: &[String; 2]) -> Result<Option<Written>, Error> {
+    async fn attempt(
+        self: &Arc<Self>,
+        app_ids: &[String; 2],
+        ready: &mut Option<oneshot::Receiver<()>>,
+    ) -> Result<Option<Written>, Error> {
         let (log, table) = (&self.log, &self.log.table);
         // That nothing is to be done may be seen in what was the newest a moment ago.
         let recent = log.within(RECENT).await?;
@@ -224,6 +233,12 @@ impl Job {
         }
         actions.extend(removes.into_iter().map(Action::Remove));
         actions.extend(adds.iter().cloned().map(Action::Add));
+        if let Some(ready) = ready.take()
+            && ready.await.is_err()
+        {
+            self.discard(&adds).await;
+            return Ok(Some(Written::default()));
+        }
         match log.commit(base.as_deref(), info, actions).await? {
             Outcome::Committed(version) => {
                 written.version = i64::try_from(version).ok();
@@ -312,7 +327,7 @@ impl Job {
             for some in plan.inserts.chunks(rows) {
                 let hashes: Vec<u64> =
                     some.iter().map(|&at| incoming.index().hashes()[at]).collect();
-                let batch = incoming.batch_at(some.iter().copied())?;
+                let batch = incoming.to_encode_at(some.iter().copied())?;
                 writer.write(&batch, Some(&hashes)).await?;
             }
         } else {

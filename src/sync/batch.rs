@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 use futures::future::{Either, select};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -32,11 +32,9 @@ const COMPLETE_BYTES: usize = 512;
 /// Seconds of the service's time after which gathered rows are written, so that a stop loses little.
 const MOST_SECONDS: i64 = 60;
 
-/// Tables that are written first, at the same time: what belongs to runs and pull requests is there before they are.
-const CHILDREN: [&str; 12] = [
+/// Tables that are written at the same time; pull requests, to which they belong, are seen once all of these are.
+const CHILDREN: [&str; 10] = [
     "raw_answers",
-    "pipeline_run_jobs",
-    "pipeline_run_finishes",
     "pushes",
     "pull_request_votes",
     "pull_request_iterations",
@@ -57,7 +55,7 @@ pub(super) struct Unit {
     pub tables: BTreeMap<&'static str, Vec<Row>>,
     /// Complete parents by table.
     pub complete: BTreeMap<&'static str, Vec<Complete>>,
-    /// Pull requests whose jobs are to be looked after before they are written.
+    /// Pull requests whose jobs are to be looked after.
     pub judged: Vec<super::jobs::Judged>,
     /// Time of the answer; of the earliest, where there are several.
     pub seen_at: DateTime<Utc>,
@@ -199,16 +197,35 @@ impl Batch {
         let judged = std::mem::take(&mut self.judged);
         let (windows, counts) = self.close();
         let seen_at = self.last_seen.unwrap_or_default();
-        let mut write = |table| {
+        let mut take = |table| {
             let rows = self.tables.remove(table).unwrap_or_default();
-            let complete = self.complete.remove(table).unwrap_or_default();
+            (rows, self.complete.remove(table).unwrap_or_default())
+        };
+        let mut write = |table| {
+            let (rows, complete) = take(table);
             run.write(table, rows, complete, seen_at)
         };
         let children = futures::future::try_join_all(CHILDREN.into_iter().map(&mut write));
-        futures::try_join!(children, super::jobs::read(run, &judged))?;
-        write("pipeline_runs").await?;
-        let counts = run.write("population_counts", counts, Vec::new(), run.now());
-        futures::try_join!(write("pull_requests"), counts)?;
+        let (finishes, runs) = (write("pipeline_run_finishes"), write("pipeline_runs"));
+        let (rows, complete) = take("pull_requests");
+        let (runs_are_in, with_runs) = oneshot::channel();
+        let (all_is_in, with_all) = oneshot::channel();
+        // Nobody waits for timelines: a sweep finds those that a stop left out.
+        let runs = async {
+            finishes.await?;
+            runs.await?;
+            let _ = runs_are_in.send(());
+            super::jobs::read(run, &judged).await
+        };
+        let parents = async {
+            children.await?;
+            if with_runs.await.is_ok() {
+                let _ = all_is_in.send(());
+            }
+            run.write("population_counts", counts, Vec::new(), run.now()).await
+        };
+        let pull_requests = run.write_when(with_all, "pull_requests", rows, complete, seen_at);
+        futures::try_join!(runs, parents, pull_requests)?;
         (self.first_seen, self.last_seen, self.parents) = (None, None, 0);
         run.record(windows).await
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::batch;
@@ -333,7 +334,30 @@ impl Run {
         complete: Vec<Complete>,
         seen_at: DateTime<Utc>,
     ) -> Result<u64, Error> {
-        let rows: Rows = rows.into();
+        self.commit(organization, table, rows.into(), complete, seen_at, None).await
+    }
+
+    /// Writes rows of a table that nobody is to see before `ready` says so; see [`Lake::write_when`](crate::lake::Lake).
+    pub async fn write_when(
+        &self,
+        ready: oneshot::Receiver<()>,
+        table: &str,
+        rows: Rows,
+        complete: Vec<Complete>,
+        seen_at: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        self.commit(self.organization(), table, rows, complete, seen_at, Some(ready)).await
+    }
+
+    async fn commit(
+        &self,
+        organization: &str,
+        table: &str,
+        rows: Rows,
+        complete: Vec<Complete>,
+        seen_at: DateTime<Utc>,
+        ready: Option<oneshot::Receiver<()>>,
+    ) -> Result<u64, Error> {
         if !self.writes || (rows.is_empty() && complete.is_empty()) {
             return Ok(0);
         }
@@ -344,7 +368,11 @@ impl Run {
         let organization = organization.to_owned();
         let commit = async move {
             let (table, organization, run_id) = (&*name, &*organization, &*run_id);
-            lake.write(Change { table, organization, run_id, seen_at, rows, complete }).await
+            let change = Change { table, organization, run_id, seen_at, rows, complete };
+            match ready {
+                Some(ready) => lake.write_when(ready, change).await,
+                None => lake.write(change).await,
+            }
         };
         let written = self
             .standing

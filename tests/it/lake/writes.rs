@@ -2,6 +2,7 @@
 
 use adolake::lake::{Change, Error, Lake, Written};
 use adolake::schema::Cell;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
 
@@ -48,6 +49,38 @@ async fn much_new_text_of_a_partition_is_written_side_by_side() {
     assert!(from.iter().skip(1).zip(&to).all(|(next, last)| last < next), "{from:?} {to:?}");
     assert_eq!(count(&lake, "select count(distinct object_key) from raw_answers").await, 30);
     assert_eq!(write(&lake, "raw_answers", day(2), rows).await, Written::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_texts_are_stored_as_all_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path());
+    let answer = |number: usize| {
+        let mut row = row("raw_answers");
+        row.set("resource", "threads").set("object_key", format!("r1!{number}"));
+        row.set("content_hash", "h").set("url", "https://x/").set("api_version", "7.1");
+        row.set("fetched_at", day(1)).set("fetched_month", "2026-01");
+        row.set("body_json", number.to_string().repeat(number * 1_000));
+        row
+    };
+    write(&lake, "raw_answers", day(1), vec![answer(3), answer(1), answer(2)]).await;
+    let query = "select object_key, length(body_json) as length from raw_answers \
+                 where body_json = repeat(right(object_key, 1), length(body_json)) order by object_key";
+    insta::assert_snapshot!(ask(&lake.session().await.unwrap(), query).await, @r"
+    +------------+--------+
+    | object_key | length |
+    +------------+--------+
+    | r1!1       | 1000   |
+    | r1!2       | 2000   |
+    | r1!3       | 3000   |
+    +------------+--------+
+    ");
+    let add = &commits(folder.path(), "raw_answers")[0];
+    let path = add.iter().find_map(|action| action["add"]["path"].as_str()).unwrap();
+    let file = std::fs::File::open(folder.path().join("raw_answers").join(path)).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let field = reader.schema().field_with_name("body_json").unwrap();
+    assert_eq!(field.data_type(), &arrow::datatypes::DataType::Utf8);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,4 +330,36 @@ async fn new_tables_are_what_every_engine_reads() {
     write(&lake, "pushes", day(1), vec![push(2, "2026-01")]).await;
     let second = commits(folder.path(), "pushes").remove(1);
     assert_eq!(second.iter().find_map(|action| action.get("txn")).unwrap()["version"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_waits_until_it_may_be_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path());
+    let data_files = || {
+        let partition = folder.path().join("projects/organization=contoso");
+        std::fs::read_dir(partition).into_iter().flatten().count()
+    };
+    let (table, organization, run_id, seen_at) = ("projects", "contoso", "run", day(1));
+    let change = |id| {
+        let (rows, complete) = (vec![project(id, "One")].into(), Vec::new());
+        Change { table, organization, run_id, seen_at, rows, complete }
+    };
+    let (may_be, ready) = tokio::sync::oneshot::channel();
+    let written = lake.write_when(ready, change("p1"));
+    let seen = async {
+        while data_files() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(!folder.path().join("projects/_delta_log").exists());
+        may_be.send(()).unwrap();
+    };
+    let (written, ()) = tokio::join!(written, seen);
+    assert_eq!(written.unwrap().version, Some(0));
+
+    let (never, ready) = tokio::sync::oneshot::channel();
+    drop(never);
+    let written = lake.write_when(ready, change("p2")).await.unwrap();
+    assert_eq!((written, data_files()), (Written::default(), 1));
+    assert_eq!(count(&lake, "select count(*) from projects").await, 1);
 }
