@@ -31,6 +31,7 @@ mod population;
 mod query;
 mod run;
 mod settings;
+mod sized;
 mod slices;
 mod store;
 mod stored;

@@ -52,7 +52,7 @@ pub use self::parts::file_properties;
 pub use self::probe::Proof;
 pub use self::read::Session;
 pub use self::rows::Rows;
-pub(crate) use self::scan::locate;
+pub(crate) use self::scan::{locate, rows_of};
 
 pub(crate) use self::reconcile::ContentHash;
 pub(crate) use self::store::{Store, without_secrets};

@@ -13,6 +13,7 @@ use super::finding::Findings;
 use super::params::Parameters;
 use super::parts::plan_with_parts;
 use super::query::Query;
+use super::sized::sized;
 use super::slices::Slice;
 use super::unread::{distrust, unread};
 
@@ -55,6 +56,7 @@ pub(crate) async fn evaluate_slice(
         })
         .and_then(|frame| distrust(frame, &unread))
         .and_then(|frame| frame.sort(order))
+        .and_then(sized)
         .map_err(failed)?
         .create_physical_plan()
         .await

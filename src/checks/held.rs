@@ -14,6 +14,7 @@ use datafusion::prelude::SessionContext;
 
 use super::error::Error;
 use super::query::Query;
+use super::sized::sized;
 
 /// Answers `frame`, which is what `query` calls `name`: itself, or one of its parts.
 ///
@@ -27,6 +28,7 @@ pub(super) async fn hold(
 ) -> Result<MemTable, Error> {
     let started = Instant::now();
     let failed = |source| Error::query(&query.file, source);
+    let frame = sized(frame).map_err(failed)?;
     let plan = frame.create_physical_plan().await.map_err(failed)?;
     let planned = started.elapsed();
     let schema = nullable(&plan.schema());

@@ -171,6 +171,12 @@ pub(crate) async fn locate(error: Error, context: &SessionContext) -> Error {
     }
 }
 
+/// Returns how many rows a table has; none where it is none of a lake, or its log does not say.
+pub(crate) fn rows_of(table: &dyn TableProvider) -> Option<u64> {
+    let snapshot = &table.downcast_ref::<LakeTable>()?.snapshot;
+    snapshot.iter().flat_map(|snapshot| snapshot.files.values()).map(|file| file.rows).sum()
+}
+
 /// Returns the schema of a scan: the table's, with texts as views.
 pub(crate) fn scan_schema(table: &Table) -> SchemaRef {
     let field = |column: &crate::schema::Column| {
