@@ -24,6 +24,7 @@ mod header;
 mod held;
 mod instant;
 mod judge;
+mod lost;
 mod materialize;
 mod params;
 mod parts;

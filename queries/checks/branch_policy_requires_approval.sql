@@ -2,7 +2,7 @@
 -- title: Every production branch demands an approval before a merge
 -- severity: high
 -- controls: SOC2 CC8.1; ISO27001 A.8.32; PCI-DSS 6.2.3; SLSA Source L4
--- reads: production_branches_existing, effective_branch_policies, policy_intervals, settings_in_force, production_branches_in_force, repositories, used_branches, pushes, sync_runs
+-- reads: production_branches_existing, effective_branch_policies, policy_intervals, settings_in_force, production_branches_in_force, repositories, used_branches, pushed_branches, sync_runs
 -- params: start_at timestamp; period_from timestamp; period_to timestamp; as_of timestamp; profile text
 -- holds: scoped_repositories, last_readings, fitted_patterns
 -- rationale: Without a blocking policy, review is a habit that anyone can skip.
@@ -120,14 +120,11 @@ summed_policies as (
     from policies
     group by organization, repository_id, branch
 ),
--- one row per branch with a push: since when it exists, where the first push that is known created it
+-- one row per branch that the first push that is known created: since when it exists
 creations as (
-    select
-        organization, repository_id, ref_name,
-        case when min(at) filter (where kind = 'create') = min(at) then min(at) end as created_at
-    from pushes
-    where at <= $as_of
-    group by organization, repository_id, ref_name
+    select organization, repository_id, ref_name, first_created_at as created_at
+    from pushed_branches
+    where first_created_at = first_pushed_at and first_pushed_at <= $as_of
 ),
 -- one row per branch: the part of the period in which it existed
 periods as (

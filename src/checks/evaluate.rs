@@ -43,7 +43,7 @@ pub(crate) async fn evaluate_slice(
 ) -> Result<Findings, Error> {
     let started = Instant::now();
     let values = ParamValues::from(parameters.of(check)?);
-    let plan = plan_with_parts(context, check, Some(&values)).await?;
+    let plan = plan_with_parts(context, check, Some(&values), None).await?;
     check_names(check, plan.schema().as_arrow())?;
     let failed = |source| Error::query(&check.file, source);
     let unread = unread(context, check).await?;
@@ -58,6 +58,7 @@ pub(crate) async fn evaluate_slice(
         .and_then(|frame| frame.sort(order))
         .and_then(sized)
         .map_err(failed)?
+        .0
         .create_physical_plan()
         .await
         .map_err(failed)?;

@@ -12,11 +12,14 @@ use datafusion::error::DataFusionError;
 use datafusion::physical_plan::collect_partitioned;
 use datafusion::prelude::SessionContext;
 
+use tokio::sync::Semaphore;
+
 use super::error::Error;
 use super::query::Query;
 use super::sized::sized;
 
-/// Answers `frame`, which is what `query` calls `name`: itself, or one of its parts.
+/// Answers `frame`, which is what `query` calls `name`: itself, or one of its parts. Where it reads more than a few rows, it
+/// waits for one of the `slots`.
 ///
 /// # Errors
 /// Fails when it cannot be planned or run, naming the file of the query.
@@ -25,12 +28,18 @@ pub(super) async fn hold(
     query: &Query,
     name: &str,
     frame: DataFrame,
+    slots: Option<&Semaphore>,
 ) -> Result<MemTable, Error> {
     let started = Instant::now();
     let failed = |source| Error::query(&query.file, source);
-    let frame = sized(frame).map_err(failed)?;
+    let (frame, is_small) = sized(frame).map_err(failed)?;
     let plan = frame.create_physical_plan().await.map_err(failed)?;
     let planned = started.elapsed();
+    let _slot = match slots.filter(|_| !is_small) {
+        // They are never closed.
+        Some(slots) => slots.acquire().await.ok(),
+        None => None,
+    };
     let schema = nullable(&plan.schema());
     let partitions = collect_partitioned(plan, context.task_ctx())
         .await

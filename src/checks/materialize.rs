@@ -14,6 +14,7 @@ use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionContext;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::catalog::Queries;
@@ -23,7 +24,7 @@ use super::parts::plan_with_parts;
 use super::query::Query;
 use crate::task::outcome;
 
-/// Views that are answered at the same time.
+/// Views that are answered at the same time, beside those that read few rows.
 const AT_ONCE: usize = 2;
 
 /// Registers every view that the checks need, directly or through other views: as rows where several views read it.
@@ -102,16 +103,16 @@ struct Wanted {
 }
 
 impl Wanted {
-    async fn register(&self, context: &SessionContext) -> Result<(), Error> {
+    async fn register(&self, context: &SessionContext, slots: &Semaphore) -> Result<(), Error> {
         let view = &self.view;
-        let plan = plan_with_parts(context, view, None).await?;
+        let plan = plan_with_parts(context, view, None, Some(slots)).await?;
         let mut frame = DataFrame::new(context.state(), plan);
         if let Some(only) = &self.only {
             frame =
                 frame.filter(only.clone()).map_err(|source| Error::query(&view.file, source))?;
         }
         let provider: Arc<dyn TableProvider> = if self.is_held {
-            Arc::new(hold(context, view, view.id(), frame).await?)
+            Arc::new(hold(context, view, view.id(), frame, Some(slots)).await?)
         } else {
             Arc::new(ViewTable::new(frame.into_unoptimized_plan(), Some(view.text.clone())))
         };
@@ -119,18 +120,18 @@ impl Wanted {
     }
 }
 
-/// Registers views, each as soon as those that it reads are, some at the same time: planning takes one core only.
+/// Registers views, each as soon as those that it reads are, at the same time as others: planning takes one core only.
 async fn answer(context: &SessionContext, mut views: Vec<Wanted>) -> Result<(), Error> {
     let mut open: BTreeSet<String> = views.iter().map(|one| one.view.id().to_owned()).collect();
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     loop {
-        while running.len() < AT_ONCE {
-            let is_ready =
-                |one: &Wanted| !one.view.header.reads.iter().any(|read| open.contains(read));
-            let Some(next) = views.iter().position(is_ready) else { break };
-            let (one, context) = (views.remove(next), context.clone());
+        let is_ready =
+            |one: &mut Wanted| !one.view.header.reads.iter().any(|read| open.contains(read));
+        for one in views.extract_if(.., is_ready) {
+            let (context, slots) = (context.clone(), Arc::clone(&slots));
             running.spawn(async move {
-                one.register(&context).await?;
+                one.register(&context, &slots).await?;
                 Ok::<_, Error>(one.view.header.id)
             });
         }

@@ -16,6 +16,7 @@ use super::finding::{Counts, Findings};
 use super::header::Header;
 use super::instant::instant_text;
 use super::judge::findings_of;
+use super::lost::lost;
 use super::params::{Parameters, Period};
 use super::population::{Comparison, Population, compare};
 use super::query::Query;
@@ -149,6 +150,10 @@ pub async fn run(
     let Comparison { populations, mut differences, warnings: behind } =
         located(context, compared).await?;
     differences.extend(request.unread(&known));
+    // At an earlier instant a table may not have been there yet.
+    if request.as_of.is_none() {
+        differences.extend(located(context, lost(context, &session.versions).await).await?);
+    }
     let warned = warnings(context, settings, &period, &all).await;
     let mut warnings = located(context, warned).await?;
     warnings.extend(behind);

@@ -16,13 +16,14 @@ use crate::lake;
 /// longer than it saves.
 const FEW_ROWS: u64 = 80_000;
 
-/// Has a frame answered in one partition where the tables that it reads have few rows together.
-pub(super) fn sized(frame: DataFrame) -> Result<DataFrame, DataFusionError> {
+/// Has a frame answered in one partition where the tables that it reads have few rows together; tells whether they have.
+pub(super) fn sized(frame: DataFrame) -> Result<(DataFrame, bool), DataFusionError> {
     let (mut state, plan) = frame.into_parts();
-    if rows_read(&plan)?.is_some_and(|rows| rows <= FEW_ROWS) {
+    let is_small = rows_read(&plan)?.is_some_and(|rows| rows <= FEW_ROWS);
+    if is_small {
         state.config_mut().options_mut().execution.target_partitions = 1;
     }
-    Ok(DataFrame::new(state, plan))
+    Ok((DataFrame::new(state, plan), is_small))
 }
 
 /// Returns how many rows the tables have that a plan names, each as often as it is named; none where one does not tell.
@@ -70,7 +71,8 @@ mod tests {
             ("select number from few where number in (select number from many)", 4),
             ("select value from range(0, 100) group by value", 4),
         ] {
-            let frame = sized(context.sql(query).await.unwrap()).unwrap();
+            let (frame, is_small) = sized(context.sql(query).await.unwrap()).unwrap();
+            assert_eq!(is_small, partitions == 1, "{query}");
             let plan = frame.create_physical_plan().await.unwrap();
             assert_eq!(plan.output_partitioning().partition_count(), partitions, "{query}");
         }

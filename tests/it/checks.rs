@@ -231,6 +231,38 @@ async fn pull_requests_that_could_not_be_listed_are_a_difference() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_gone_is_a_difference() {
+    let adolake = world::installed().await;
+    let judge =
+        async || run(&world::open(&adolake), &settings(), &world::request()).await.differences;
+    assert_eq!(judge().await, Vec::<String>::new());
+    let branches = adolake.path().join("lake/branches");
+    let moved = adolake.path().join("branches");
+    std::fs::rename(&branches, &moved).unwrap();
+    let gone = "table `branches` is gone: the check of 2026-06-02 read version 0 of it; put its folder back from a copy, or run `adolake sync --full` to read again what Azure DevOps still has";
+    assert_eq!(judge().await, [gone]);
+    // As long as nobody mends it.
+    assert_eq!(judge().await, [gone]);
+    std::fs::rename(&moved, &branches).unwrap();
+    assert_eq!(judge().await, Vec::<String>::new());
+
+    let write = async |id: &str| {
+        let lake = world::open(&adolake);
+        let cells = [("project_id", id), ("name", id), ("first_seen_at", "2026-06-01")];
+        world::write(&lake, vec![world::row(lake.catalog(), "projects", &cells)]).await;
+    };
+    write("p1").await;
+    write("p2").await;
+    assert_eq!(judge().await, Vec::<String>::new());
+    std::fs::remove_dir_all(adolake.path().join("lake/projects")).unwrap();
+    write("p1").await;
+    let anew = gone.replace("`branches` is gone", "`projects` was written anew up to version 0");
+    assert_eq!(judge().await, [anew.replace("read version 0", "read version 1")]);
+    // What a check has told of is known from then on.
+    assert_eq!(judge().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_repository_that_cannot_be_seen_is_a_warning_until_acknowledged() {
     let lake = world::lake().await;
     let hidden = [
