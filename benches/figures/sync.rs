@@ -43,8 +43,10 @@ pub async fn measure(place: &Place, times: usize) -> anyhow::Result<()> {
     let work_of = |process: &str| processor_time(process).unwrap_or(f64::NAN);
     let served = || work_of(&simulator.0.id().to_string());
     let (mut firsts, mut bare) = (Vec::new(), 0.0_f64);
-    for _ in 0..times {
-        std::fs::remove_dir_all(place.folder.join("lake"))?;
+    for round in 0..times {
+        // To remove its files would keep the file system busy while the next ones are written.
+        let lake = place.folder.join("lake");
+        std::fs::rename(&lake, lake.with_extension(round.to_string()))?;
         let begun = served();
         let first = sync(place)?;
         first.print("first sync");
