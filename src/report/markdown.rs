@@ -45,7 +45,7 @@ fn head(run: &CheckRun, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "- run: `{}`", run.run_id)?;
     writeln!(out, "- SHA-256 over all findings: `{}`", run.findings_sha256)?;
     for difference in &run.differences {
-        writeln!(out, "- **counts differ**: {}", escape(difference))?;
+        writeln!(out, "- **does not add up**: {}", escape(difference))?;
     }
     for warning in &run.warnings {
         writeln!(out, "- **warning**: {}", escape(warning))?;

@@ -262,11 +262,11 @@ impl Page<'_> {
         text.push('\n');
     }
 
-    /// Differences of counts, warnings, and what is out of scope.
+    /// What does not add up, warnings, and what is out of scope.
     fn notes(&self, run: &CheckRun, text: &mut String) {
         let before = text.len();
         for difference in &run.differences {
-            let word = self.paint(AnsiColor::Red.on_default().bold(), "counts differ");
+            let word = self.paint(AnsiColor::Red.on_default().bold(), "does not add up");
             let _ = writeln!(text, "{word}: {}", plain(difference));
         }
         for warning in &run.warnings {

@@ -121,7 +121,7 @@ pub(super) async fn diff(
         ));
     }
     for difference in &after.differences {
-        context.output.warn(&format!("counts differ: {difference}"));
+        context.output.warn(&format!("does not add up: {difference}"));
     }
     context.output.data(|out| Ok(comparison.write(args.format.of_report(), out)?))?;
     for (file, format) in files {
