@@ -11,7 +11,6 @@ use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::physical_plan::collect_partitioned;
 use datafusion::prelude::SessionContext;
-
 use tokio::sync::Semaphore;
 
 use super::error::Error;

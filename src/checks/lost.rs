@@ -1,4 +1,4 @@
-//! Tables that earlier checks have read and that are not there any more, or written anew: what they held is missing evidence,
+//! Tables that earlier checks have read and that are not there any more, or were put back to an earlier state: what they held is missing evidence,
 //! which their emptiness does not tell.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use datafusion::prelude::SessionContext;
 
 use super::error::Error;
 
-const READ: &str = "select table_versions_json, left(cast(started_at as varchar), 10) from check_runs order by started_at";
+const READ: &str = "select table_versions_json, left(cast(started_at as varchar), 10) from check_runs order by started_at, run_id";
 
 /// Returns what is lost of the tables of which these are the newest versions, as sentences.
 pub(super) async fn lost(
@@ -23,7 +23,7 @@ pub(super) async fn lost(
     let told = |(table, (read, day)): (String, (i64, String))| {
         let what = match versions.get(&table) {
             None => "is gone".to_owned(),
-            Some(now) if *now < read => format!("was written anew up to version {now}"),
+            Some(now) if *now < read => format!("stands at version {now} only"),
             Some(_) => return None,
         };
         Some(format!(

@@ -8,9 +8,12 @@ use crate::lake;
 /// A publish that stops; what was put before stands, and the next publish goes on from there.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The lake or the place cannot be used, read or written.
+    /// The lake, or the usual place within it, cannot be used, read or written.
     #[error(transparent)]
     Lake(#[from] lake::Error),
+    /// The same of a place that was given.
+    #[error(transparent)]
+    Place(lake::Error),
     /// The place would mix with the lake.
     #[error("cannot publish to `{place}`: {problem}")]
     Overlap {
@@ -64,7 +67,7 @@ impl Error {
     /// Returns whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Lake(source) => source.is_transient(),
+            Self::Lake(source) | Self::Place(source) => source.is_transient(),
             Self::Rows { .. } | Self::File { .. } => true,
             Self::Overlap { .. } | Self::Foreign { .. } | Self::Newer { .. } => false,
         }
@@ -75,6 +78,10 @@ impl Hint for Error {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
             Self::Lake(source) => return source.hints(),
+            Self::Place(source) => {
+                let hints = source.hints().into_iter();
+                return hints.map(|hint| hint.replace("`lake.url`", "`--out`")).collect();
+            }
             Self::Overlap { .. } => {
                 "give `--out` a folder of its own, outside of the lake's tables"
             }

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::place::Place;
-use crate::lake;
 
 /// Its name in the place. Engines pass over names that begin with an underscore.
 pub(super) const NAME: &str = "_published.json";
@@ -42,11 +41,11 @@ pub(super) struct Entry {
 impl Manifest {
     /// Reads what was published last; none where nothing was.
     pub(super) async fn load(place: &Place) -> Result<Option<Self>, Error> {
-        let failed = |source| lake::Error::storage("read", place.name_of(NAME), source);
+        let failed = |source| place.failed("read", place.name_of(NAME), source);
         let bytes = match place.store.get(&Path::from(NAME)).await {
             Ok(found) => found.bytes().await.map_err(failed)?,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(source) => return Err(failed(source).into()),
+            Err(source) => return Err(failed(source)),
         };
         let foreign = || Error::Foreign { place: place.name.clone(), found: NAME.to_owned() };
         let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| foreign())?;
@@ -61,7 +60,7 @@ impl Manifest {
 
     /// Puts it in the place of the last one.
     pub(super) async fn store(&self, place: &Place) -> Result<(), Error> {
-        let failed = |source| lake::Error::storage("write", place.name_of(NAME), source);
+        let failed = |source| place.failed("write", place.name_of(NAME), source);
         // Maps of texts and numbers always have a JSON form.
         let text = serde_json::to_string_pretty(self).unwrap_or_default();
         let payload = PutPayload::from(text.into_bytes());

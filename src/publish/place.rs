@@ -32,6 +32,8 @@ pub struct Place {
     pub(super) store: Arc<dyn ObjectStore>,
     /// Address without secrets.
     pub name: String,
+    /// Whether its address was given.
+    is_given: bool,
 }
 
 /// A file that is there.
@@ -52,14 +54,16 @@ impl Place {
         options: &BTreeMap<String, String>,
     ) -> Result<Self, Error> {
         let store = match address {
-            Some(address) => Store::open(address, &fitting(lake, address, options))?,
+            Some(address) => {
+                Store::open(address, &fitting(lake, address, options)).map_err(Error::Place)?
+            }
             None => lake.folder(USUAL)?,
         };
         let name = match store.url.to_file_path() {
             Ok(path) if store.url.scheme() == "file" => path.display().to_string(),
             _ => lake::without_secrets(store.url.as_str()),
         };
-        let place = Self { store: store.root, name };
+        let place = Self { store: store.root, name, is_given: address.is_some() };
         if let Some(problem) = overlap(lake, &store.url) {
             return Err(Error::Overlap { place: place.name, problem });
         }
@@ -71,6 +75,17 @@ impl Place {
         format!("{}{file}", self.name)
     }
 
+    /// An error of the store.
+    pub(super) fn failed(
+        &self,
+        doing: &'static str,
+        at: String,
+        source: object_store::Error,
+    ) -> Error {
+        let error = lake::Error::storage(doing, at, source);
+        if self.is_given { Error::Place(error) } else { Error::Lake(error) }
+    }
+
     /// Lists what is there, by path.
     pub(super) async fn list(&self) -> Result<BTreeMap<String, Listed>, Error> {
         let objects = self.store.list(None).map_ok(|object| {
@@ -80,7 +95,7 @@ impl Place {
         match objects.try_collect().await {
             Ok(listed) => Ok(listed),
             Err(object_store::Error::NotFound { .. }) => Ok(BTreeMap::new()),
-            Err(source) => Err(lake::Error::storage("list", self.name.clone(), source).into()),
+            Err(source) => Err(self.failed("list", self.name.clone(), source)),
         }
     }
 
@@ -91,8 +106,7 @@ impl Place {
         file: &mut File,
         bytes: u64,
     ) -> Result<Option<String>, Error> {
-        let failed =
-            |source| Error::Lake(lake::Error::storage("write", self.name_of(path), source));
+        let failed = |source| self.failed("write", self.name_of(path), source);
         let unread =
             |error: std::io::Error| Error::File { file: path.to_owned(), source: error.into() };
         let location = location(path);
@@ -130,9 +144,7 @@ impl Place {
         while let Some(result) = removed.next().await {
             match result {
                 Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(source) => {
-                    return Err(lake::Error::storage("write", self.name.clone(), source).into());
-                }
+                Err(source) => return Err(self.failed("write", self.name.clone(), source)),
             }
         }
         Ok(())

@@ -233,18 +233,21 @@ async fn pull_requests_that_could_not_be_listed_are_a_difference() {
 #[tokio::test]
 async fn a_table_that_is_gone_is_a_difference() {
     let adolake = world::installed().await;
-    let judge =
-        async || run(&world::open(&adolake), &settings(), &world::request()).await.differences;
-    assert_eq!(judge().await, Vec::<String>::new());
+    let judge = async |day: u32| {
+        let clock = || world::at(&format!("2026-06-{day:02}T12:00:00Z"));
+        let request = checks::Request { clock: &clock, ..world::request() };
+        run(&world::open(&adolake), &settings(), &request).await.differences
+    };
+    assert_eq!(judge(3).await, Vec::<String>::new());
     let branches = adolake.path().join("lake/branches");
     let moved = adolake.path().join("branches");
     std::fs::rename(&branches, &moved).unwrap();
-    let gone = "table `branches` is gone: the check of 2026-06-02 read version 0 of it; put its folder back from a copy, or run `adolake sync --full` to read again what Azure DevOps still has";
-    assert_eq!(judge().await, [gone]);
+    let gone = "table `branches` is gone: the check of 2026-06-03 read version 0 of it; put its folder back from a copy, or run `adolake sync --full` to read again what Azure DevOps still has";
+    assert_eq!(judge(4).await, [gone]);
     // As long as nobody mends it.
-    assert_eq!(judge().await, [gone]);
+    assert_eq!(judge(5).await, [gone]);
     std::fs::rename(&moved, &branches).unwrap();
-    assert_eq!(judge().await, Vec::<String>::new());
+    assert_eq!(judge(6).await, Vec::<String>::new());
 
     let write = async |id: &str| {
         let lake = world::open(&adolake);
@@ -253,13 +256,16 @@ async fn a_table_that_is_gone_is_a_difference() {
     };
     write("p1").await;
     write("p2").await;
-    assert_eq!(judge().await, Vec::<String>::new());
+    assert_eq!(judge(7).await, Vec::<String>::new());
     std::fs::remove_dir_all(adolake.path().join("lake/projects")).unwrap();
     write("p1").await;
-    let anew = gone.replace("`branches` is gone", "`projects` was written anew up to version 0");
-    assert_eq!(judge().await, [anew.replace("read version 0", "read version 1")]);
+    let anew = gone.replace("`branches` is gone", "`projects` stands at version 0 only");
+    assert_eq!(
+        judge(8).await,
+        [anew.replace("2026-06-03 read version 0", "2026-06-07 read version 1")]
+    );
     // What a check has told of is known from then on.
-    assert_eq!(judge().await, Vec::<String>::new());
+    assert_eq!(judge(9).await, Vec::<String>::new());
 }
 
 #[tokio::test]

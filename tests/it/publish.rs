@@ -327,6 +327,12 @@ fn the_command_tells_what_it_wrote() {
     error: cannot publish to `[folder]/lake/repositories/`: `repositories` of the lake is there
     hint: give `--out` a folder of its own, outside of the lake's tables
     ");
+    insta::assert_snapshot!(adolake.run(&["publish", "--out", "report.json"]).told(), @r"
+    exit 2
+    --- stderr
+    error: the lake cannot be at `[folder]/report.json`: it is not a folder
+    hint: set `--out` to another folder, or move `[folder]/report.json` away
+    ");
     insta::assert_snapshot!(Adolake::new().run(&["publish"]).told(), @r"
     exit 2
     --- stderr
