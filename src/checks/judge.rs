@@ -23,6 +23,11 @@ const AT_A_TIME: i64 = 100_000;
 /// Checks that are judged at the same time.
 const AT_ONCE: usize = 2;
 
+/// Rows that operators hand on together. A join puts the batches of one side together, and what it hands on then names the
+/// buffers of all of them, however few rows need them: the longer the chain of joins and the more batches there are, the more
+/// time and memory go into lists of buffers; with the engine's usual 8,192 rows that is most of a large slice's.
+const BATCH_ROWS: usize = 32 << 10;
+
 /// Judges every resource of the checks; tables and settings must be registered. Hands over the findings of each check in
 /// order, those of a sliced check in several parts where there are more completed pull requests than `at_a_time`, or,
 /// where that is not given, than fit into memory together.
@@ -38,6 +43,9 @@ pub async fn judge(
     at_a_time: Option<i64>,
     mut take: impl FnMut(Findings),
 ) -> Result<(), Error> {
+    let state = context.state_ref();
+    let larger = state.read().config().clone().with_batch_size(BATCH_ROWS);
+    *state.write().config_mut() = larger;
     let (sliced, whole): (Vec<&Query>, Vec<&Query>) =
         checks.iter().partition(|check| check.header.is_sliced);
     let slices = if sliced.is_empty() {
