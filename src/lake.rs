@@ -55,7 +55,7 @@ pub use self::rows::Rows;
 pub(crate) use self::scan::{locate, rows_of};
 
 pub(crate) use self::reconcile::ContentHash;
-pub(crate) use self::store::{Store, without_secrets};
+pub(crate) use self::store::{Store, shown};
 
 use self::log::Log;
 use crate::schema::{self, Catalog};

@@ -1,5 +1,5 @@
-//! Tables that earlier checks have read and that are not there any more, or were put back to an earlier state: what they held is missing evidence,
-//! which their emptiness does not tell.
+//! Tables that earlier checks have read and that are not there any more, or were put back to an earlier state: what they
+//! held is missing evidence, which their emptiness does not tell.
 
 use std::collections::BTreeMap;
 

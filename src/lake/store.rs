@@ -262,7 +262,7 @@ pub(crate) fn shown(url: &Url) -> String {
 }
 
 /// Cuts user, password and query off an address.
-pub(crate) fn without_secrets(address: &str) -> String {
+pub(super) fn without_secrets(address: &str) -> String {
     match Url::parse(address) {
         Ok(mut url) if url.password().is_some() || url.query().is_some() => {
             // A scheme that cannot have a password has none to hide.

@@ -59,10 +59,7 @@ impl Place {
             }
             None => lake.folder(USUAL)?,
         };
-        let name = match store.url.to_file_path() {
-            Ok(path) if store.url.scheme() == "file" => path.display().to_string(),
-            _ => lake::without_secrets(store.url.as_str()),
-        };
+        let name = lake::shown(&store.url);
         let place = Self { store: store.root, name, is_given: address.is_some() };
         if let Some(problem) = overlap(lake, &store.url) {
             return Err(Error::Overlap { place: place.name, problem });

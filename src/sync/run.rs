@@ -337,7 +337,7 @@ impl Run {
         self.commit(organization, table, rows.into(), complete, seen_at, None).await
     }
 
-    /// Writes rows of a table that nobody is to see before `ready` says so; see [`Lake::write_when`](crate::lake::Lake).
+    /// Writes rows of a table that nobody is to see before `ready` says so; see [`Lake::write_when`](crate::lake::Lake::write_when).
     pub async fn write_when(
         &self,
         ready: oneshot::Receiver<()>,
