@@ -12,6 +12,7 @@
 //! What a verdict means stands in the queries alone; this stage binds values, enforces the contract of columns and
 //! rows, and stores what changed.
 
+mod answering;
 mod catalog;
 mod contract;
 mod diff;
@@ -21,18 +22,17 @@ mod explain;
 mod finding;
 mod functions;
 mod header;
-mod held;
 mod instant;
 mod judge;
 mod lost;
 mod materialize;
 mod params;
 mod parts;
+mod physical;
 mod population;
 mod query;
 mod run;
 mod settings;
-mod sized;
 mod slices;
 mod store;
 mod stored;

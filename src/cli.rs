@@ -30,7 +30,7 @@ mod sync;
 mod tables;
 
 use std::panic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -209,6 +209,25 @@ impl Context {
     pub fn environment(&self) -> &Environment {
         &self.loader.environment
     }
+}
+
+/// Returns the command line that calls this program, with a config file where one is to be named.
+fn called_with(file: Option<&Path>) -> String {
+    let program = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
+    let program = quoted(&program.unwrap_or_else(|| "adolake".to_owned()));
+    match file {
+        Some(file) => format!("{program} --config {}", quoted(&file.to_string_lossy())),
+        None => program,
+    }
+}
+
+/// Quotes a word for a shell, where it needs it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if word.chars().all(is_plain) && !word.is_empty() {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Returns the whole command line, for manual pages and completions.

@@ -47,11 +47,11 @@ impl Catalog {
             if path.extension().is_some_and(|extension| extension == "sql") {
                 let text = std::fs::read_to_string(&path)
                     .map_err(|source| Error::Unreadable { path: path.clone(), source })?;
-                files.push((
-                    path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-                    text,
-                ));
+                files.push((path.display().to_string(), text));
             }
+        }
+        if files.is_empty() {
+            return Err(Error::Empty { path: folder.to_owned() });
         }
         Self::parse(files)
     }
@@ -68,7 +68,7 @@ impl Catalog {
         let mut tables = BTreeMap::new();
         for (file, text) in files {
             let table = parse_table(&file, &text)?;
-            if file != format!("{}.sql", table.name) {
+            if Path::new(&file).file_name() != Some(format!("{}.sql", table.name).as_ref()) {
                 return Err(Error::Misnamed { file, table: table.name });
             }
             tables.insert(table.name.clone(), Arc::new(table));

@@ -4,7 +4,7 @@
 -- controls: SOC2 CC8.1; ISO27001 A.8.32; PCI-DSS 6.2.3; SLSA Source L4
 -- reads: production_branches_existing, effective_branch_policies, policy_intervals, settings_in_force, production_branches_in_force, repositories, used_branches, pushed_branches, sync_runs
 -- params: start_at timestamp; period_from timestamp; period_to timestamp; as_of timestamp; profile text
--- holds: scoped_repositories, last_readings, fitted_patterns
+-- holds: scoped_repositories, last_readings, fitted_patterns, summed_policies, summed_intervals
 -- rationale: Without a blocking policy, review is a habit that anyone can skip.
 -- remediation: Add a blocking minimum reviewers policy to the branch, with at least one approver and without the creator's vote; for strict also reset votes on push and block the last pusher.
 

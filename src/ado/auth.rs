@@ -47,7 +47,7 @@ use self::tenant::Tenant;
 use self::user::User;
 use super::call::{Endpoints, escaped};
 use super::error::Error;
-use crate::config::{Auth, Credential, Environment, Organization};
+use crate::config::{Auth, Credential, Environment, Organization, Secret};
 
 pub use self::browser::Loopback;
 pub use self::error::SignInError;
@@ -125,12 +125,25 @@ pub fn sign_in(
     let told = |source| Error::SignIn { kind, source: Arc::new(source) };
     let secret = organization.auth.secret(name, environment);
     let secret = secret.map_err(|source| Error::Secret { source: Box::new(source) })?;
-    let missing = || Error::Token { problem: "is not configured".to_owned() };
+    let missing =
+        || Error::Token { problem: format!("of organization `{name}` is not configured") };
+    let whose = |kept: &Secret| {
+        let place = format!("of organization `{name}` ({kept})");
+        move |error| match error {
+            Error::Token { problem } => Error::Token { problem: format!("{place} {problem}") },
+            other => other,
+        }
+    };
     let login = endpoints.login.as_str();
     let tenant = |configured| Tenant::new(name, configured, endpoints.graph_host());
     Ok(match &organization.auth {
-        Auth::Pat(_) => Arc::new(FixedToken::pat(&secret.ok_or_else(missing)?)?),
-        Auth::Pipeline { .. } => Arc::new(FixedToken::bearer(&secret.ok_or_else(missing)?)?),
+        Auth::Pat(kept) => {
+            Arc::new(FixedToken::pat(&secret.ok_or_else(missing)?).map_err(whose(kept))?)
+        }
+        Auth::Pipeline { env } => {
+            let whose = whose(&Secret::Env(env.clone()));
+            Arc::new(FixedToken::bearer(&secret.ok_or_else(missing)?).map_err(whose)?)
+        }
         Auth::ServicePrincipal { tenant_id, client_id, credential } => {
             let secret = secret.ok_or_else(missing)?;
             let proof = match credential {

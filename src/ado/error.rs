@@ -284,12 +284,19 @@ fn is_conditional_access(reason: &str) -> bool {
 
 /// Returns what can be done about a token that is not accepted, by what the service says of it.
 fn signed_out(reason: &str) -> &'static str {
-    // An empty name means that the token itself is not known; a name that its owner is, and has no business here.
+    // An empty name means that the token itself is not known; a name that its owner is, and may not ask for this: as the
+    // organization is closed to him, or this part of it to his token.
     let names_somebody = reason.contains("TF400813") && !reason.contains("user ''");
     if is_conditional_access(reason) {
         "a conditional access policy of the organization's tenant stands in the way: run from a network that it allows, \
          or have the identity exempted by the administrator"
-    } else if reason.contains("TF401444") || names_somebody {
+    } else if names_somebody {
+        "where other things of the organization can be read, the token lacks a scope: make one with Code (Read), \
+         Build (Read), Project and Team (Read), Graph (Read), `adolake doctor` tells which is missing; else the identity \
+         does not belong to the organization: add it in Organization settings > Users with access level Basic (of a \
+         service principal the enterprise application, in the organization's own tenant), and for a person see that \
+         `tenant-id` is that of the organization"
+    } else if reason.contains("TF401444") {
         "the identity does not belong to the organization: add it in Organization settings > Users with access level \
          Basic (of a service principal the enterprise application, in the organization's own tenant); for a person see \
          that `tenant-id` is that of the organization"
@@ -321,6 +328,10 @@ mod tests {
             (
                 "TF400813: The user '8b5c' is not authorized to access this resource.",
                 "Organization settings > Users",
+            ),
+            (
+                "TF400813: The user '8b5c' is not authorized to access this resource.",
+                "the token lacks a scope",
             ),
             ("TF400813: The user '' is not authorized to access this resource.", "looks wrong"),
             ("Access Denied: The Personal Access Token used has expired.", "make a new one"),

@@ -4,16 +4,16 @@ use std::time::Instant;
 
 use datafusion::common::ParamValues;
 use datafusion::dataframe::DataFrame;
-use datafusion::physical_plan::collect;
 use datafusion::prelude::{SessionContext, ident};
 
+use super::answering::{Answering, Turns};
 use super::contract::{check_kinds, check_names, check_rows};
 use super::error::Error;
 use super::finding::Findings;
 use super::params::Parameters;
 use super::parts::plan_with_parts;
+use super::physical::physical;
 use super::query::Query;
-use super::sized::sized;
 use super::slices::Slice;
 use super::unread::{distrust, unread};
 
@@ -31,7 +31,7 @@ pub async fn evaluate(
     check: &Query,
     parameters: &Parameters,
 ) -> Result<Findings, Error> {
-    evaluate_slice(context, check, parameters, None).await
+    evaluate_slice(context, check, parameters, None, &Turns::new()).await
 }
 
 /// Judges the resources of a slice, whose rows must stand in the tables, or all.
@@ -40,15 +40,17 @@ pub(crate) async fn evaluate_slice(
     check: &Query,
     parameters: &Parameters,
     slice: Option<&Slice>,
+    turns: &Turns,
 ) -> Result<Findings, Error> {
     let started = Instant::now();
     let values = ParamValues::from(parameters.of(check)?);
-    let plan = plan_with_parts(context, check, Some(&values), None).await?;
+    let mut answering = Answering::new(turns);
+    let plan = plan_with_parts(context, check, Some(&values), &mut answering).await?;
     check_names(check, plan.schema().as_arrow())?;
     let failed = |source| Error::query(&check.file, source);
     let unread = unread(context, check).await?;
     let order = ORDER.map(|column| ident(column).sort(true, true)).to_vec();
-    let plan = DataFrame::new(context.state(), plan)
+    let frame = DataFrame::new(context.state(), plan)
         .with_param_values(values)
         .and_then(|frame| match slice {
             Some(slice) => frame.filter(slice.holds_repository()),
@@ -56,15 +58,16 @@ pub(crate) async fn evaluate_slice(
         })
         .and_then(|frame| distrust(frame, &unread))
         .and_then(|frame| frame.sort(order))
-        .and_then(sized)
-        .map_err(failed)?
-        .0
-        .create_physical_plan()
-        .await
         .map_err(failed)?;
+    let (state, plan) = frame.into_parts();
+    let planning = async {
+        let optimized = state.optimize(&plan).map_err(failed)?;
+        physical(&state, &optimized).await.map_err(failed)
+    };
+    let ((), (plan, is_small)) = tokio::try_join!(answering.all(), planning)?;
     check_kinds(check, &plan.schema())?;
     let planned = started.elapsed();
-    let batches = collect(plan, context.task_ctx()).await.map_err(failed)?;
+    let batches = turns.answer(&state, plan, is_small).await.map_err(failed)?.concat();
     let answered = started.elapsed();
     let findings = check_rows(check, batches).await?;
     let rows = findings.counts().total();

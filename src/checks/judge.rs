@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use datafusion::prelude::SessionContext;
 use futures::{StreamExt, TryStreamExt};
 
+use super::answering::Turns;
 use super::catalog::Queries;
 use super::error::Error;
 use super::evaluate::evaluate_slice;
 use super::finding::Findings;
-use super::materialize::{forget, materialize, materialize_but, materialize_whole};
+use super::materialize::{begin, forget, materialize_whole};
 use super::params::Parameters;
 use super::query::Query;
 use super::slices::{Slice, Whole, slices};
@@ -53,21 +54,20 @@ pub async fn judge(
     } else {
         slices(context, at_a_time.unwrap_or(AT_A_TIME)).await?
     };
+    let mut kept = BTreeSet::new();
+    let judgement = Judgement { context, queries, parameters, turns: Turns::new() };
     if slices.len() < 2 {
-        materialize(context, queries, checks).await?;
-        return evaluate_all(context, checks, parameters, None, &mut take).await;
+        return judgement.all(checks, &kept, None, &mut take).await;
     }
-    materialize(context, queries, &whole).await?;
-    evaluate_all(context, &whole, parameters, None, &mut take).await?;
-    forget(context, queries, &BTreeSet::new())?;
+    judgement.all(&whole, &kept, None, &mut take).await?;
+    forget(context, queries, &kept)?;
     let tables = Whole::new(context).await?;
-    let kept = materialize_whole(context, queries, &sliced).await?;
+    kept = materialize_whole(context, queries, &sliced).await?;
     let judged = async {
         for slice in &slices {
             forget(context, queries, &kept)?;
             tables.hold(context, Some(slice))?;
-            materialize_but(context, queries, &sliced, &kept).await?;
-            evaluate_all(context, &sliced, parameters, Some(slice), &mut take).await?;
+            judgement.all(&sliced, &kept, Some(slice), &mut take).await?;
         }
         Ok(())
     };
@@ -78,25 +78,44 @@ pub async fn judge(
     judged
 }
 
-/// Hands over the findings of checks in the order of the checks, while the next ones are judged.
-async fn evaluate_all(
-    context: &SessionContext,
-    checks: &[&Query],
-    parameters: &Parameters,
-    slice: Option<&Slice>,
-    take: &mut impl FnMut(Findings),
-) -> Result<(), Error> {
-    let evaluated = checks.iter().map(|check| {
-        let (context, check) = (context.clone(), (*check).clone());
-        let (parameters, slice) = (parameters.clone(), slice.cloned());
-        // A task each: planning, and demanding what each row must keep, take one core only.
-        apart(async move { evaluate_slice(&context, &check, &parameters, slice.as_ref()).await })
-    });
-    let mut evaluated = futures::stream::iter(evaluated).buffered(AT_ONCE);
-    while let Some(findings) = evaluated.try_next().await? {
-        take(findings);
+/// What it takes to judge.
+struct Judgement<'a> {
+    context: &'a SessionContext,
+    queries: &'a Queries,
+    parameters: &'a Parameters,
+    turns: Turns,
+}
+
+impl Judgement<'_> {
+    /// Answers the views that checks read, but those that are kept, and hands over the findings in the order of the checks,
+    /// while the next ones are judged.
+    async fn all(
+        &self,
+        checks: &[&Query],
+        kept: &BTreeSet<&str>,
+        slice: Option<&Slice>,
+        take: &mut impl FnMut(Findings),
+    ) -> Result<(), Error> {
+        let views = begin(self.context, self.queries, checks, kept, &self.turns).await?;
+        let evaluated = checks.iter().map(|check| {
+            let (context, check) = (self.context.clone(), (*check).clone());
+            let (parameters, slice) = (self.parameters.clone(), slice.cloned());
+            let turns = self.turns.clone();
+            // A task each: planning, and demanding what each row must keep, take one core only.
+            apart(async move {
+                evaluate_slice(&context, &check, &parameters, slice.as_ref(), &turns).await
+            })
+        });
+        let mut evaluated = futures::stream::iter(evaluated).buffered(AT_ONCE);
+        let taking = async {
+            while let Some(findings) = evaluated.try_next().await? {
+                take(findings);
+            }
+            Ok(())
+        };
+        // Checks are planned while the rows of views are on their way.
+        tokio::try_join!(views.all(), taking).map(|((), ())| ())
     }
-    Ok(())
 }
 
 /// The same, the findings of each check as one; sorted by the ids of the checks.

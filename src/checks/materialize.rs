@@ -14,18 +14,12 @@ use datafusion::dataframe::DataFrame;
 use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionContext;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
+use super::answering::{Answering, Turns};
 use super::catalog::Queries;
 use super::error::Error;
-use super::held::hold;
 use super::parts::plan_with_parts;
 use super::query::Query;
-use crate::task::outcome;
-
-/// Views that are answered at the same time, beside those that read few rows.
-const AT_ONCE: usize = 2;
 
 /// Registers every view that the checks need, directly or through other views: as rows where several views read it.
 ///
@@ -36,21 +30,22 @@ pub async fn materialize(
     queries: &Queries,
     checks: &[&Query],
 ) -> Result<(), Error> {
-    materialize_about(context, queries, checks, &[], &BTreeMap::new(), &BTreeSet::new()).await
+    begin(context, queries, checks, &BTreeSet::new(), &Turns::new()).await?.all().await
 }
 
-/// Does the same as [`materialize`] for all views but those that are kept already.
-pub(super) async fn materialize_but(
+/// Begins to do the same for all views but those that are kept already: they can be planned with, and are answered in turn.
+pub(super) async fn begin(
     context: &SessionContext,
     queries: &Queries,
     checks: &[&Query],
     kept: &BTreeSet<&str>,
-) -> Result<(), Error> {
-    materialize_about(context, queries, checks, &[], &BTreeMap::new(), kept).await
+    turns: &Turns,
+) -> Result<Answering, Error> {
+    begin_about(context, queries, checks, &[], &BTreeMap::new(), kept, turns).await
 }
 
-/// The same for checks and explanations of one resource, for all views but those that are kept already: `only` says by
-/// view which of its rows are taken.
+/// Does the same as [`materialize`] for checks and explanations of one resource, for all views but those that are kept
+/// already: `only` says by view which of its rows are taken.
 pub(super) async fn materialize_about(
     context: &SessionContext,
     queries: &Queries,
@@ -59,6 +54,19 @@ pub(super) async fn materialize_about(
     only: &BTreeMap<&str, Expr>,
     kept: &BTreeSet<&str>,
 ) -> Result<(), Error> {
+    let turns = Turns::new();
+    begin_about(context, queries, checks, explanations, only, kept, &turns).await?.all().await
+}
+
+async fn begin_about(
+    context: &SessionContext,
+    queries: &Queries,
+    checks: &[&Query],
+    explanations: &[&Query],
+    only: &BTreeMap<&str, Expr>,
+    kept: &BTreeSet<&str>,
+    turns: &Turns,
+) -> Result<Answering, Error> {
     let asked: Vec<&Query> = checks.iter().chain(explanations).copied().collect();
     let needed = needed(queries, &asked, kept);
     let needed: Vec<&Query> =
@@ -67,12 +75,12 @@ pub(super) async fn materialize_about(
         let is_read = |reader: &&&Query| reader.header.reads.iter().any(|read| read == view.id());
         needed.iter().chain(explanations).filter(is_read).count()
     };
-    let views = needed.iter().map(|view| Wanted {
-        view: (*view).clone(),
-        only: only.get(view.id()).cloned(),
-        is_held: view.header.is_whole || readers(view) > 1,
-    });
-    answer(context, views.collect()).await
+    let mut answering = Answering::new(turns);
+    for view in &needed {
+        let is_held = view.header.is_whole || readers(view) > 1;
+        register(context, view, only.get(view.id()), is_held, &mut answering).await?;
+    }
+    Ok(answering)
 }
 
 /// Answers the views that ask all repositories, whatever slice is judged, and keeps their rows; returns their ids.
@@ -87,62 +95,33 @@ pub(crate) async fn materialize_whole<'a>(
     let needed = needed(queries, checks, &BTreeSet::new());
     let is_whole = |view: &&Query| view.header.is_whole && needed.contains(view.id());
     let whole: Vec<&Query> = queries.views().iter().filter(is_whole).collect();
-    let views =
-        whole.iter().map(|view| Wanted { view: (*view).clone(), only: None, is_held: true });
-    answer(context, views.collect()).await?;
+    let mut answering = Answering::new(&Turns::new());
+    for view in &whole {
+        register(context, view, None, true, &mut answering).await?;
+    }
+    answering.all().await?;
     Ok(whole.into_iter().map(Query::id).collect())
 }
 
-/// A view to register.
-struct Wanted {
-    view: Query,
-    /// Which of its rows are taken; none for all.
-    only: Option<Expr>,
-    /// As rows, not as a plan.
+/// Registers a view: as the rows that it is begun to be answered with, or as a plan. What it reads must be registered.
+async fn register(
+    context: &SessionContext,
+    view: &Query,
+    only: Option<&Expr>,
     is_held: bool,
-}
-
-impl Wanted {
-    async fn register(&self, context: &SessionContext, slots: &Semaphore) -> Result<(), Error> {
-        let view = &self.view;
-        let plan = plan_with_parts(context, view, None, Some(slots)).await?;
-        let mut frame = DataFrame::new(context.state(), plan);
-        if let Some(only) = &self.only {
-            frame =
-                frame.filter(only.clone()).map_err(|source| Error::query(&view.file, source))?;
-        }
-        let provider: Arc<dyn TableProvider> = if self.is_held {
-            Arc::new(hold(context, view, view.id(), frame, Some(slots)).await?)
-        } else {
-            Arc::new(ViewTable::new(frame.into_unoptimized_plan(), Some(view.text.clone())))
-        };
-        put(context, view, Some(provider))
+    answering: &mut Answering,
+) -> Result<(), Error> {
+    let plan = plan_with_parts(context, view, None, answering).await?;
+    let mut frame = DataFrame::new(context.state(), plan);
+    if let Some(only) = only {
+        frame = frame.filter(only.clone()).map_err(|source| Error::query(&view.file, source))?;
     }
-}
-
-/// Registers views, each as soon as those that it reads are, at the same time as others: planning takes one core only.
-async fn answer(context: &SessionContext, mut views: Vec<Wanted>) -> Result<(), Error> {
-    let mut open: BTreeSet<String> = views.iter().map(|one| one.view.id().to_owned()).collect();
-    let slots = Arc::new(Semaphore::new(AT_ONCE));
-    let mut running = JoinSet::new();
-    loop {
-        let is_ready =
-            |one: &mut Wanted| !one.view.header.reads.iter().any(|read| open.contains(read));
-        for one in views.extract_if(.., is_ready) {
-            let (context, slots) = (context.clone(), Arc::clone(&slots));
-            running.spawn(async move {
-                one.register(&context, &slots).await?;
-                Ok::<_, Error>(one.view.header.id)
-            });
-        }
-        match running.join_next().await {
-            None => return Ok(()),
-            Some(done) => {
-                let done = outcome(done);
-                open.remove(&done?);
-            }
-        }
-    }
+    let provider: Arc<dyn TableProvider> = if is_held {
+        Arc::new(answering.begin(view, view.id(), frame)?)
+    } else {
+        Arc::new(ViewTable::new(frame.into_unoptimized_plan(), Some(view.text.clone())))
+    };
+    put(context, view, Some(provider))
 }
 
 /// Forgets all views, and with them the rows that are held.

@@ -12,27 +12,26 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast;
-use tokio::sync::Semaphore;
 
+use super::answering::Answering;
 use super::error::Error;
-use super::held::hold;
 use super::query::Query;
 use super::views::{plan_statement, typed};
 
-/// Plans a query as [`plan`](super::views::plan) does, after the parts that it holds are answered; `values` are those of
-/// its parameters, which a part may name; parts wait for `slots` as [`hold`] says.
+/// Plans a query as [`plan`](super::views::plan) does, the parts that it holds read as rows; `values` are those of
+/// its parameters, which a part may name. Parts are answered by `answering`, where their errors are.
 ///
 /// # Errors
-/// Fails when the query or a part cannot be planned, or a part not run, naming the file.
+/// Fails when the query or a part cannot be planned, naming the file.
 pub(super) async fn plan_with_parts(
     context: &SessionContext,
     query: &Query,
     values: Option<&ParamValues>,
-    slots: Option<&Semaphore>,
+    answering: &mut Answering,
 ) -> Result<LogicalPlan, Error> {
     let mut statement = typed(query);
     let mut held = Vec::new();
-    let planned = plan(context, query, &mut statement, values, slots, &mut held).await;
+    let planned = plan(context, query, &mut statement, values, answering, &mut held).await;
     // The plan holds the rows of its parts by itself.
     for name in held {
         context.deregister_table(name).map_err(|source| Error::query(&query.file, source))?;
@@ -45,7 +44,7 @@ async fn plan(
     query: &Query,
     statement: &mut Statement,
     values: Option<&ParamValues>,
-    slots: Option<&Semaphore>,
+    answering: &mut Answering,
     held: &mut Vec<TableReference>,
 ) -> Result<LogicalPlan, Error> {
     let failed = |source| Error::query(&query.file, source);
@@ -60,7 +59,7 @@ async fn plan(
         let frame = DataFrame::new(context.state(), plan);
         // No query can have this name: it is no name of a file.
         let name = format!("{}/{name}", query.id());
-        let rows = hold(context, query, &name, frame, slots).await?;
+        let rows = answering.begin(query, &name, frame)?;
         let table = TableReference::bare(name.as_str());
         context.register_table(table.clone(), Arc::new(rows)).map_err(failed)?;
         held.push(table);
@@ -108,6 +107,7 @@ mod tests {
     use datafusion::scalar::ScalarValue;
 
     use super::*;
+    use crate::checks::answering::Turns;
     use crate::checks::header::QueryKind;
 
     const QUERY: &str = "-- id: c
@@ -135,7 +135,9 @@ select few.n, sum.total from few cross join sum order by n
         let query = Query::parse(QueryKind::Check, "c.sql", QUERY).unwrap();
         let values =
             ParamValues::from(HashMap::from([("floor".to_owned(), ScalarValue::from(1_i64))]));
-        let plan = plan_with_parts(&context, &query, Some(&values), None).await.unwrap();
+        let mut answering = Answering::new(&Turns::new());
+        let plan = plan_with_parts(&context, &query, Some(&values), &mut answering).await.unwrap();
+        answering.all().await.unwrap();
         let scans = plan.display_indent().to_string();
         assert!(scans.contains("c/few") && scans.contains("c/sum"), "{scans}");
         assert!(!scans.contains("numbers"), "{scans}");

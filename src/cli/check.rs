@@ -2,12 +2,13 @@
 
 mod stored;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::Context;
+use super::called_with;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{Exports, write_file};
@@ -212,7 +213,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         version: env!("CARGO_PKG_VERSION"),
         clock: &Utc::now,
     };
-    let run = checks::run(&lake, &queries, settings, &request).await?;
+    let ran = checks::run(&lake, &queries, settings, &request).await;
+    let run = ran.map_err(|error| super::lake::told(error, &config))?;
     if let Some(before) = &args.diff {
         return stored::diff(&lake, before, &run, &args, files, context).await;
     }
@@ -221,16 +223,17 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             Ok(report::write(&run, format.of_report(), &TextOptions::default(), out)?)
         })?;
     }
-    print(&run, args.format, context)?;
+    print(&run, args.format, context.loader.file.as_deref(), context)?;
     Ok(exit(&run, args.fail_on))
 }
 
-/// Runs all checks as the configuration says, and prints the summary: for `demo`.
+/// Runs all checks as the configuration, which `file` holds, says, and prints the summary: for `demo`.
 ///
 /// # Errors
 /// When the lake cannot be read or written.
 pub(super) async fn run_all(
     config: &Config,
+    file: &Path,
     lake: &Arc<Lake>,
     context: &Context,
 ) -> anyhow::Result<Exit> {
@@ -247,7 +250,7 @@ pub(super) async fn run_all(
         clock: &Utc::now,
     };
     let run = checks::run(lake, &Queries::embedded()?, &config.settings, &request).await?;
-    print(&run, Format::Text, context)?;
+    print(&run, Format::Text, Some(file), context)?;
     Ok(exit(&run, FailOn::Fail))
 }
 
@@ -255,10 +258,16 @@ pub(super) fn organizations(config: &Config) -> Vec<String> {
     config.organizations.iter().map(|organization| organization.name.clone()).collect()
 }
 
-fn print(run: &CheckRun, format: Format, context: &Context) -> anyhow::Result<()> {
+fn print(
+    run: &CheckRun,
+    format: Format,
+    file: Option<&Path>,
+    context: &Context,
+) -> anyhow::Result<()> {
     let options = TextOptions {
         width: width(context),
         color: context.output.colors_data(),
+        command: called_with(file),
         ..TextOptions::default()
     };
     context.output.data(|out| Ok(report::write(run, format.of_report(), &options, out)?))

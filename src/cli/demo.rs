@@ -9,6 +9,7 @@ use super::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{Style, paint};
+use super::{called_with, quoted};
 use crate::config::{Config, Environment};
 use crate::simulator::{self, Simulator, Size};
 use crate::sync::{self, Options, Report};
@@ -66,7 +67,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         lines.push(told(step, &report, started));
         context.output.say(lines.last().map_or("", String::as_str));
     }
-    let exit = super::check::run_all(&config, &lake, context).await?;
+    let exit = super::check::run_all(&config, &file, &lake, context).await?;
     let explained = simulator
         .examples()
         .iter()
@@ -149,12 +150,7 @@ fn write_config(file: &Path, simulator: &Simulator) -> anyhow::Result<()> {
 
 /// Says where to look next, in commands that work as they stand.
 fn next(folder: &Path, file: &Path, explained: &str, took: f64, colors: bool) -> String {
-    let program = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
-    let command = format!(
-        "{} --config {}",
-        quoted(&program.unwrap_or("adolake".into())),
-        quoted(&file.to_string_lossy())
-    );
+    let command = called_with(Some(file));
     let mut text = String::new();
     let _ = writeln!(text, "\n{}", paint(colors, Style::Strong, "Where to look next"));
     let explain = format!("explain {}", quoted(explained));
@@ -184,13 +180,4 @@ fn next(folder: &Path, file: &Path, explained: &str, took: f64, colors: bool) ->
         folder.display()
     );
     text
-}
-
-/// Quotes a word for a shell, where it needs it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
-    if word.chars().all(is_plain) && !word.is_empty() {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }

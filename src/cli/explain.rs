@@ -95,7 +95,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         clock: &Utc::now,
     };
     let lake = super::lake::open(&config, context)?;
-    let explanation = checks::explain(&lake, &queries, settings, &request, &wanted).await?;
+    let explained = checks::explain(&lake, &queries, settings, &request, &wanted).await;
+    let explanation = explained.map_err(|error| super::lake::told(error, &config))?;
     let options = TextOptions {
         width: width(context),
         color: context.output.colors_data(),

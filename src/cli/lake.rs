@@ -8,7 +8,7 @@ use datafusion::sql::resolve::resolve_table_references;
 
 use super::Context;
 use super::failure::Failure;
-use crate::checks::{Queries, SettingsRows, register, repositories, resolve};
+use crate::checks::{self, Queries, SettingsRows, register, repositories, resolve};
 use crate::config::{Config, exposed};
 use crate::lake::{Lake, Session};
 use crate::schema::{Catalog, Row, from_batch};
@@ -81,6 +81,14 @@ pub(super) fn missing(config: &Config) -> Failure {
         None => failure
             .hint("there is no config file here: write an `adolake.toml`, or name yours with `--config FILE`")
             .hint("`adolake demo` makes a lake to try"),
+    }
+}
+
+/// Says of a lake without tables where it should be, and what to do; of all other errors what they say.
+pub(super) fn told(error: checks::Error, config: &Config) -> anyhow::Error {
+    match error {
+        checks::Error::EmptyLake => missing(config).into(),
+        other => other.into(),
     }
 }
 

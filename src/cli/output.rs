@@ -58,6 +58,11 @@ impl Default for Stdout {
     }
 }
 
+/// Stdout takes nothing more.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to stdout")]
+struct Unwritten(#[source] io::Error);
+
 /// Nobody reads stdout any more.
 #[derive(Debug, thiserror::Error)]
 #[error("nobody reads the output any more")]
@@ -90,7 +95,7 @@ impl Write for Stdout {
 fn told_apart(error: io::Error) -> io::Error {
     match error.kind() {
         kind @ io::ErrorKind::BrokenPipe => io::Error::new(kind, Closed),
-        _ => error,
+        kind => io::Error::new(kind, Unwritten(error)),
     }
 }
 

@@ -16,6 +16,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use futures::StreamExt as _;
+use tokio::runtime::Handle;
 
 use self::render::{Format, Look, Sink, demand_parquet, sink};
 use super::Context;
@@ -94,7 +95,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let catalog = context.catalog()?;
     let session = lake::session(context, Views::of(&statements, &catalog)).await?;
     for statement in statements {
-        let answer = answer(&session.ctx, statement, args.format, &exports, context).await?;
+        let threads = Handle::current();
+        let answer =
+            answer(&session.ctx, statement, args.format, &exports, &threads, context).await?;
         if args.format == Format::Table {
             context.output.say(&answer.to_string());
         }
@@ -160,12 +163,13 @@ fn apart(mut rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
     builder.build()
 }
 
-/// Runs one statement and writes its rows to stdout and to files; files are complete or not there.
+/// Runs one statement on the threads of a runtime and writes its rows to stdout and to files; files are complete or not there.
 async fn answer(
     session: &SessionContext,
     statement: Statement,
     format: Format,
     exports: &[(PathBuf, Format)],
+    threads: &Handle,
     context: &Context,
 ) -> anyhow::Result<Answer> {
     let started = Instant::now();
@@ -184,8 +188,12 @@ async fn answer(
     if exports.iter().any(|(_, of_file)| *of_file == Format::Parquet) || format == Format::Parquet {
         demand_parquet(&schema)?;
     }
-    let mut rows = match execute_stream(physical, session.task_ctx()) {
-        Ok(rows) => apart(rows),
+    let executed = {
+        let _entered = threads.enter();
+        execute_stream(physical, session.task_ctx()).map(apart)
+    };
+    let mut rows = match executed {
+        Ok(rows) => rows,
         Err(error) => return Err(explained(error).await.into()),
     };
     let look = Look {

@@ -21,7 +21,9 @@ pub(super) fn write(run: &CheckRun, out: &mut dyn Write) -> io::Result<()> {
     if !run.differences.is_empty() {
         report.add_test_suite(population(run));
     }
-    report.serialize(out).map_err(io::Error::other)
+    // Written as a whole: what `out` fails with must be told as it is.
+    let text = report.to_string().map_err(io::Error::other)?;
+    out.write_all(text.as_bytes())
 }
 
 fn suite(run: &CheckRun, findings: &Findings) -> TestSuite {

@@ -13,7 +13,7 @@ use super::plain::{cut, plain};
 use crate::checks::{CheckRun, Counts, Finding, Findings, Status};
 
 /// How a text report is laid out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TextOptions {
     /// Columns of the terminal.
     pub width: usize,
@@ -23,11 +23,19 @@ pub struct TextOptions {
     pub per_reason: usize,
     /// How many repositories to list failures of.
     pub repositories: usize,
+    /// The command line that calls this program on the same lake.
+    pub command: String,
 }
 
 impl Default for TextOptions {
     fn default() -> Self {
-        Self { width: 100, color: false, per_reason: 3, repositories: 10 }
+        Self {
+            width: 100,
+            color: false,
+            per_reason: 3,
+            repositories: 10,
+            command: "adolake".to_owned(),
+        }
     }
 }
 
@@ -200,8 +208,11 @@ impl Page<'_> {
         }
         if total > shown {
             let more = total - shown;
-            let _ =
-                writeln!(text, "\n{more} more; all of them: adolake check --no-store --format csv");
+            let _ = writeln!(
+                text,
+                "\n{more} more; all of them: {} check --no-store --format csv",
+                self.options.command
+            );
         }
         text.push('\n');
     }

@@ -15,6 +15,12 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A folder of schemas holds no table definition.
+    #[error("there is no table definition in `{}`", path.display())]
+    Empty {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The SQL does not parse.
     #[error("cannot parse table definition `{file}`: {problem}")]
     Syntax {
@@ -104,7 +110,7 @@ impl Hint for Error {
             Self::Syntax { .. } | Self::Definition { .. } => {
                 vec!["compare it with the files of `schemas/` in the source, or leave the folder out".into()]
             }
-            Self::Differs { .. } => vec![
+            Self::Differs { .. } | Self::Empty { .. } => vec![
                 "start from the files of `schemas/` in the source; only tables, nullable columns and comments may be new".into(),
             ],
             Self::Misnamed { table, .. } => vec![format!("rename the file to `{table}.sql`")],

@@ -67,6 +67,13 @@ fn a_sync_says_what_it_lacks() {
     error: the environment variable `ADO_PAT` for the token of organization `contoso` is not set
     hint: set it, for example `export ADO_PAT=…`, or name another variable in the config
     ");
+    let unusable = Adolake::with_config(&config(core)).env("ADO_PAT", "tökén");
+    insta::assert_snapshot!(refused(&unusable, core), @r#"
+    exit 2
+    --- stderr
+    error: the token of organization `contoso` (env = "ADO_PAT") holds spaces, line ends or characters outside ASCII
+    hint: set the token anew; surrounding spaces and line ends do no harm
+    "#);
     let adolake = at(core);
     insta::assert_snapshot!(adolake.run(&["sync", "--resource", "pull_request"]).told(), @r"
     exit 2
@@ -193,15 +200,17 @@ async fn an_organization_of_which_the_lake_holds_nothing_is_no_clean_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_stops_reading_still_learns_what_was_found() {
     let (_simulator, adolake) = synced().await;
-    let arguments =
-        ["check", "--no-store", "--quiet", "--format", "csv", "--export", "findings.json"];
-    let mut child =
-        adolake.command(&arguments).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    // More is printed than a pipe holds, so that writing meets its closed end.
-    drop(child.stdout.take());
-    assert_eq!(child.wait().unwrap().code(), Some(1));
-    let exported = fs::read_to_string(adolake.path().join("findings.json")).unwrap();
-    assert!(serde_json::from_str::<serde_json::Value>(&exported).is_ok());
+    for format in ["csv", "junit"] {
+        let arguments =
+            ["check", "--no-store", "--quiet", "--format", format, "--export", "findings.json"];
+        let mut child =
+            adolake.command(&arguments).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        // More is printed than a pipe holds, so that writing meets its closed end.
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{format}");
+        let exported = fs::read_to_string(adolake.path().join("findings.json")).unwrap();
+        assert!(serde_json::from_str::<serde_json::Value>(&exported).is_ok());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,7 @@ use adolake::config::{Profile, Settings};
 use adolake::hint::Hint;
 use adolake::lake::Lake;
 
+use crate::support::cmd::Adolake;
 use crate::support::world::{self, ask, run, settings};
 
 const VERDICTS: &str = "select check_id, resource, status, reason_code, flags from check_results order by checked_at, 1, 2";
@@ -333,6 +334,31 @@ async fn an_empty_lake_says_what_fills_it() {
     let error = error.unwrap_err();
     assert_eq!(error.to_string(), "there is nothing to check yet: the lake is empty");
     assert!(error.hints()[0].contains("adolake sync"));
+}
+
+#[test]
+fn a_lake_that_is_not_there_is_named() {
+    for command in [&["check"][..], &["explain", "contoso/payments/api"]] {
+        let told = Adolake::new().run(command).told();
+        assert!(told.starts_with("exit 2\n"), "{told}");
+        assert!(told.contains("there is no lake at `[folder]/lake` yet"), "{told}");
+        assert!(told.contains("there is no config file here"), "{told}");
+    }
+}
+
+#[test]
+fn commands_that_a_report_names_work_as_they_stand() {
+    let adolake = Adolake::new();
+    let demo = adolake.run(&["--quiet", "demo", "--size", "tiny"]);
+    let command = demo.stdout.lines().find_map(|line| line.split_once("all of them: ")).unwrap().1;
+    let ended = std::process::Command::new("sh")
+        .args(["-c", command])
+        .current_dir(adolake.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{command}\n{told}");
+    assert!(ended.stdout.starts_with(b"check_id,organization,project,"), "{command}");
 }
 
 #[tokio::test]

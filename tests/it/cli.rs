@@ -259,8 +259,18 @@ fn tables_come_from_a_folder_that_holds_what_the_built_in_ones_do() {
     let ended = adolake.run(&["--schemas", "mine", "tables"]);
     assert_eq!(ended.code, Some(2), "{}", ended.told());
     assert!(ended.stderr.contains("there is no table `pushes` in the schemas"), "{}", ended.told());
+    adolake.write("mine/users.sql", "create table users (x)");
+    let ended = adolake.run(&["--schemas", "mine", "tables"]);
+    assert!(ended.stderr.contains("mine/users.sql"), "{}", ended.told());
     let ended = adolake.run(&["--schemas", "nowhere", "tables"]);
     assert_eq!(ended.code, Some(2), "{}", ended.told());
+    std::fs::create_dir(adolake.path().join("empty")).unwrap();
+    insta::assert_snapshot!(adolake.run(&["--schemas", "empty", "tables"]).told(), @"
+    exit 2
+    --- stderr
+    error: there is no table definition in `empty`
+    hint: start from the files of `schemas/` in the source; only tables, nullable columns and comments may be new
+    ");
 }
 
 #[test]
@@ -298,6 +308,19 @@ fn a_closed_pipe_is_no_error() {
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(0));
     assert_eq!(String::from_utf8(ended.stderr).unwrap(), "");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_of_what_was_written() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let adolake = Adolake::new();
+    let mut command = adolake.command(&["config", "schema"]);
+    let ended = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+    let ended = ended.unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(3), "{told}");
+    assert!(told.starts_with("error: cannot write to stdout\ncaused by: "), "{told}");
 }
 
 #[test]

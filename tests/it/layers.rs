@@ -10,7 +10,6 @@ const LEVELS: &[&[&str]] = &[
     &["ado", "lake", "simulator"],
     &["extract", "checks"],
     &["sync", "report", "doctor", "publish"],
-    &["serve"],
     &["cli"],
 ];
 
@@ -26,7 +25,7 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
 const SIMULATOR_USERS: &[&str] = &["cli", "simulator"];
 
 /// Everything that may see the configuration whole.
-const CONFIG_USERS: &[&str] = &["cli", "serve", "config"];
+const CONFIG_USERS: &[&str] = &["cli", "config"];
 
 #[test]
 fn imports_go_down() {

@@ -31,7 +31,7 @@ async fn the_summary_reads_well() {
     run.out_of_scope = 2;
     insta::assert_snapshot!("text_narrow", written(&run, Format::Text, &narrow));
     // Colour adds nothing but colour.
-    let colored = written(&run, Format::Text, &TextOptions { color: true, ..narrow });
+    let colored = written(&run, Format::Text, &TextOptions { color: true, ..narrow.clone() });
     assert_ne!(colored, written(&run, Format::Text, &narrow));
     let mut stripped = String::new();
     for (index, part) in colored.split('\u{1b}').enumerate() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
+use tokio::runtime::{Handle, Runtime};
 
 use super::complete::Words;
 use super::explain::tables;
@@ -48,6 +49,7 @@ pub(super) async fn run(
     }
     output.say("adolake sql: read-only; \\d lists tables, help tells more, Ctrl-D leaves");
     let prompt = "adolake> ";
+    let mut threads = Threads::new()?;
     loop {
         let line = match tokio::task::block_in_place(|| editor.readline(prompt)) {
             Ok(line) => line,
@@ -65,11 +67,12 @@ pub(super) async fn run(
             break;
         }
         let result = tokio::select! {
-            result = respond(session, text, format, context) => result,
+            result = respond(session, text, format, threads.idle()?, context) => result,
             exit = context.signals.next() => {
                 if exit != Exit::INTERRUPTED {
                     return Ok(exit);
                 }
+                threads.are_stopped = true;
                 output.say("stopped");
                 Ok(())
             }
@@ -86,6 +89,30 @@ pub(super) async fn run(
     Ok(Exit::CLEAN)
 }
 
+/// What statements are answered on. One that is stopped may keep its threads for a while, as operators only end between
+/// batches: the next one gets others.
+struct Threads {
+    /// Never dropped: what still computes ends with the program.
+    runtime: &'static Runtime,
+    are_stopped: bool,
+}
+
+impl Threads {
+    fn new() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        Ok(Self { runtime: Box::leak(Box::new(runtime)), are_stopped: false })
+    }
+
+    /// Returns threads on which nothing runs any more.
+    fn idle(&mut self) -> anyhow::Result<&Handle> {
+        if self.are_stopped && self.runtime.metrics().num_alive_tasks() > 0 {
+            *self = Self::new()?;
+        }
+        self.are_stopped = false;
+        Ok(self.runtime.handle())
+    }
+}
+
 /// The history file, its folder made.
 fn history(context: &Context) -> Option<PathBuf> {
     let folder = context.environment().state_home()?.join("adolake");
@@ -97,6 +124,7 @@ async fn respond(
     session: &Session,
     text: &str,
     format: Format,
+    threads: &Handle,
     context: &Context,
 ) -> anyhow::Result<()> {
     let command = text.trim_end_matches(';').trim();
@@ -117,7 +145,7 @@ async fn respond(
     }
     for statement in guard::parse(text)? {
         guard::check(&statement)?;
-        let answer = answer(&session.ctx, statement, format, &[], context).await?;
+        let answer = answer(&session.ctx, statement, format, &[], threads, context).await?;
         context.output.say(&answer.to_string());
     }
     Ok(())
@@ -187,5 +215,32 @@ fn kind(kind: &arrow::datatypes::DataType) -> String {
         DataType::Date32 => "date".to_owned(),
         DataType::Timestamp(..) => "timestamp".to_owned(),
         other => other.to_string().to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_stopped_statement_that_still_computes_does_not_hold_the_next_one() {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mut threads = Threads::new().unwrap();
+        let busy = threads.idle().unwrap().clone();
+        for _ in 0..busy.metrics().num_workers() {
+            let is_over = Arc::clone(&is_over);
+            busy.spawn(async move {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+            });
+        }
+        threads.are_stopped = true;
+        let next = threads.idle().unwrap();
+        assert_eq!(next.block_on(next.spawn(async { 5 })).unwrap(), 5);
+        is_over.store(true, Ordering::Relaxed);
     }
 }

@@ -1,50 +1,71 @@
-//! In how many partitions a plan is answered.
+//! Makes physical plans, in as many partitions as what they read is worth.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::dataframe::DataFrame;
 use datafusion::datasource::{MemTable, TableProvider, source_as_provider};
 use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
 use tokio::sync::RwLock;
 
+use super::answering::Promised;
 use crate::lake;
 
 /// A plan that reads no more rows is answered in one partition: to exchange them between cores, and to plan that, takes
 /// longer than it saves.
 const FEW_ROWS: u64 = 80_000;
 
-/// Has a frame answered in one partition where the tables that it reads have few rows together; tells whether they have.
-pub(super) fn sized(frame: DataFrame) -> Result<(DataFrame, bool), DataFusionError> {
-    let (mut state, plan) = frame.into_parts();
-    let is_small = rows_read(&plan)?.is_some_and(|rows| rows <= FEW_ROWS);
+/// Makes the physical plan of an optimized plan, once all rows that are held for it are there: their numbers decide how it
+/// is answered. Where the tables that it reads have few rows together, it has one partition; tells whether they have.
+pub(super) async fn physical(
+    state: &SessionState,
+    optimized: &LogicalPlan,
+) -> Result<(Arc<dyn ExecutionPlan>, bool), DataFusionError> {
+    let mut rows = Some(0);
+    for table in tables(optimized)? {
+        rows = rows.zip(rows_of(table.as_ref()).await?).map(|(rows, own)| rows + own);
+    }
+    let is_small = rows.is_some_and(|rows| rows <= FEW_ROWS);
+    let mut state = state.clone();
     if is_small {
         state.config_mut().options_mut().execution.target_partitions = 1;
     }
-    Ok((DataFrame::new(state, plan), is_small))
+    let plan = state.query_planner().create_physical_plan(optimized, &state).await?;
+    Ok((plan, is_small))
 }
 
-/// Returns how many rows the tables have that a plan names, each as often as it is named; none where one does not tell.
-fn rows_read(plan: &LogicalPlan) -> Result<Option<u64>, DataFusionError> {
-    let mut rows = Some(0);
+/// Returns the tables that a plan names, each as often as it is named.
+fn tables(plan: &LogicalPlan) -> Result<Vec<Arc<dyn TableProvider>>, DataFusionError> {
+    let mut found = Vec::new();
     plan.apply_with_subqueries(|node| {
-        let LogicalPlan::TableScan(scan) = node else { return Ok(TreeNodeRecursion::Continue) };
-        let own = rows_of(source_as_provider(&scan.source)?.as_ref());
-        rows = rows.zip(own).map(|(rows, own)| rows + own);
-        Ok(if rows.is_some() { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+        if let LogicalPlan::TableScan(scan) = node {
+            found.push(source_as_provider(&scan.source)?);
+        }
+        Ok(TreeNodeRecursion::Continue)
     })?;
-    Ok(rows)
+    Ok(found)
 }
 
-fn rows_of(table: &dyn TableProvider) -> Option<u64> {
-    let Some(held) = table.downcast_ref::<MemTable>() else { return lake::rows_of(table) };
+/// Returns how many rows a table has, once they are there; none where it does not tell.
+async fn rows_of(table: &dyn TableProvider) -> Result<Option<u64>, DataFusionError> {
+    if let Some(promised) = table.downcast_ref::<Promised>() {
+        return Ok(held_rows(promised.rows().await?.as_ref()));
+    }
+    Ok(match table.downcast_ref::<MemTable>() {
+        Some(held) => held_rows(held),
+        None => lake::rows_of(table),
+    })
+}
+
+fn held_rows(table: &MemTable) -> Option<u64> {
     let rows_in = |partition: &Arc<RwLock<Vec<RecordBatch>>>| {
         let batches = partition.try_read().ok()?;
         Some(batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>())
     };
-    held.batches.iter().map(rows_in).sum()
+    table.batches.iter().map(rows_in).sum()
 }
 
 #[cfg(test)]
@@ -71,9 +92,9 @@ mod tests {
             ("select number from few where number in (select number from many)", 4),
             ("select value from range(0, 100) group by value", 4),
         ] {
-            let (frame, is_small) = sized(context.sql(query).await.unwrap()).unwrap();
+            let optimized = context.sql(query).await.unwrap().into_optimized_plan().unwrap();
+            let (plan, is_small) = physical(&context.state(), &optimized).await.unwrap();
             assert_eq!(is_small, partitions == 1, "{query}");
-            let plan = frame.create_physical_plan().await.unwrap();
             assert_eq!(plan.output_partitioning().partition_count(), partitions, "{query}");
         }
     }
