@@ -33,6 +33,7 @@ mod scan;
 pub mod state;
 mod store;
 mod stored;
+mod whole;
 mod write;
 
 use std::collections::BTreeMap;

@@ -109,6 +109,14 @@ struct Source {
 /// Fails when the lake cannot be read, or the place cannot be written or is not one of adolake. What was put before
 /// stands; another call goes on from there.
 pub async fn publish(lake: &Lake, session: &Session, place: &Place) -> Result<Report, Error> {
+    lake.check_absent(session).await.map_err(Error::Lake)?;
+    match bring(lake, session, place).await {
+        Err(Error::Lake(error)) => Err(Error::Lake(lake::locate(error, &session.ctx).await)),
+        published => published,
+    }
+}
+
+async fn bring(lake: &Lake, session: &Session, place: &Place) -> Result<Report, Error> {
     let listed = place.list().await?;
     let known = match Manifest::load(place).await? {
         Some(manifest) => manifest,
@@ -120,6 +128,12 @@ pub async fn publish(lake: &Lake, session: &Session, place: &Place) -> Result<Re
             manifest
         }
     };
+    let is_gone = |table: &&String| {
+        lake.catalog().table(table).is_some() && !session.versions.contains_key(*table)
+    };
+    if let Some(table) = known.versions.keys().find(is_gone) {
+        return Err(Error::Gone { table: table.clone(), place: place.name.clone() });
+    }
     let sources = sources(lake, session).await?;
     let mut next =
         Manifest { format: FORMAT, versions: session.versions.clone(), files: BTreeMap::new() };

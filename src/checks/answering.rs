@@ -183,10 +183,10 @@ mod tests {
     use super::*;
     use crate::checks::header::QueryKind;
 
-    const HEADER: &str = "-- title: t\n-- grain: one row\n-- reads:\n\n";
+    const HEADER: &str = "-- title: t\n-- grain: one row\n-- reads: numbers\n\n";
 
     fn query(id: &str) -> Query {
-        let text = format!("-- id: {id}\n{HEADER}select 1 as n");
+        let text = format!("-- id: {id}\n{HEADER}select n from numbers");
         Query::parse(QueryKind::View, &format!("{id}.sql"), &text).unwrap()
     }
 

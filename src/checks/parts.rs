@@ -3,6 +3,8 @@
 //! The query engine puts the plan of a part in every place that names it, so that a part with four readers is planned and
 //! answered four times. One that the header names under `holds` is answered first, and the query reads its rows.
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::common::{ParamValues, TableReference};
@@ -11,7 +13,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::{DFParser, Statement};
-use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::ast::{self, visit_relations};
 
 use super::answering::Answering;
 use super::error::Error;
@@ -78,18 +80,35 @@ fn query_of(statement: &mut Statement) -> Option<&mut ast::Query> {
     Some(query)
 }
 
-/// A statement that asks for one part, with those that stand before it.
+/// A statement that asks for one part, with those before it that it reads.
 fn up_to(statement: &Statement, index: usize, name: &str) -> Result<Statement, DataFusionError> {
     let mut asked = statement.clone();
     let all = all_of(name)?;
     if let Some(query) = query_of(&mut asked) {
         let with = query.with.take().map(|mut with| {
             with.cte_tables.truncate(index + 1);
+            keep_read(&mut with.cte_tables);
             with
         });
         *query = ast::Query { with, ..all };
     }
     Ok(asked)
+}
+
+/// Leaves out the parts that the last one does not read, directly or through others: each would be planned.
+fn keep_read(parts: &mut Vec<ast::Cte>) {
+    let name_of = |part: &ast::Cte| part.alias.name.value.to_lowercase();
+    let mut read: BTreeSet<String> = parts.last().map(name_of).into_iter().collect();
+    for part in parts.iter().rev() {
+        if read.contains(&name_of(part)) {
+            let _ = visit_relations(&part.query, |relation| {
+                let name = relation.0.last().and_then(|name| name.as_ident());
+                read.extend(name.map(|name| name.value.to_lowercase()));
+                ControlFlow::<()>::Continue(())
+            });
+        }
+    }
+    parts.retain(|part| read.contains(&name_of(part)));
 }
 
 /// `select * from "name"`.
@@ -109,6 +128,21 @@ mod tests {
     use super::*;
     use crate::checks::answering::Turns;
     use crate::checks::header::QueryKind;
+
+    #[test]
+    fn a_part_is_asked_for_with_what_it_reads() {
+        let text = QUERY.replace("sum as (", "other as (select n from numbers),\nsum as (");
+        let query = Query::parse(QueryKind::Check, "c.sql", &text).unwrap();
+        let asked = |index, name| {
+            let mut asked = up_to(&query.statement, index, name).unwrap();
+            let parts =
+                query_of(&mut asked).and_then(|query| query.with.take()).unwrap().cte_tables;
+            parts.into_iter().map(|part| part.alias.name.value).collect::<Vec<_>>()
+        };
+        assert_eq!(asked(1, "twice"), ["few", "twice"]);
+        assert_eq!(asked(2, "other"), ["other"]);
+        assert_eq!(asked(3, "sum"), ["few", "twice", "sum"]);
+    }
 
     const QUERY: &str = "-- id: c
 -- title: t

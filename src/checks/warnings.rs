@@ -45,6 +45,18 @@ const HOMELESS: &str = "\
     group by p.organization \
     order by p.organization";
 
+/// Organizations whose users could not be read at the last sync that asked for them.
+const PEOPLE_UNREAD: &str = "\
+    with readings as ( \
+        select organization, last_value(status order by started_at, window_to, run_id) as status \
+        from sync_runs where resource = 'users' and status <> 'skipped' group by organization \
+    ) \
+    select concat('`', organization, '`: the users could not be read, so that two accounts are of one person is known only from \
+        what pull requests say; does the token have Graph (Read)?') \
+    from readings \
+    where status <> 'ok' and organization in (select organization from settings_in_force where in_scope) \
+    order by organization";
+
 /// Exceptions whose number or commit is not in the lake; globs may fit later.
 const EXCEPTIONS_OF_NOTHING: &str = "\
     with \
@@ -148,8 +160,9 @@ pub(super) async fn warnings(
     let bounds = [("period_from", period.from), ("period_to", period.to)]
         .map(|(name, at)| (name, timestamp(at)));
     warnings.extend(ask_with(context, HOMELESS, bounds.into()).await?);
-    warnings.extend(ask(context, INVISIBLE).await?);
-    warnings.extend(ask(context, NOT_GONE).await?);
+    for query in [PEOPLE_UNREAD, INVISIBLE, NOT_GONE] {
+        warnings.extend(ask(context, query).await?);
+    }
     Ok(warnings)
 }
 

@@ -64,6 +64,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
                 checks::evidence_hash(exception)?;
             }
             warn_of_missing_secrets(&config, context);
+            // What a store's client makes of the options; without their secrets nobody can tell.
+            if config.lake.resolve_options(context.environment()).is_ok() {
+                super::lake::open(&config, context)?;
+            }
             match &config.file {
                 Some(file) => context.output.say(&format!("`{}` has no problems", file.display())),
                 None => context

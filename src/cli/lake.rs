@@ -61,6 +61,7 @@ pub(super) async fn session(context: &Context, views: Views) -> anyhow::Result<S
     if session.versions.is_empty() {
         return Err(missing(&config).into());
     }
+    lake.check_absent(&session).await?;
     if views == Views::All {
         let catalog = lake.catalog();
         let settings = settings(&config, &session, catalog).await?;

@@ -59,9 +59,11 @@ async fn tables(lake: &Lake) -> (Item, bool) {
         let message = format!("{names} cannot be read: {}", told(error));
         return (failed(item, place, message, error), false);
     }
-    let absent = states.iter().filter(|(_, state)| matches!(state, Ok(None)));
-    let vacant = try_join_all(absent.map(|(name, _)| lake.check_vacant(name)));
-    match tokio::time::timeout(PATIENCE, vacant).await {
+    let sound = try_join_all(states.iter().map(async |(name, state)| match state {
+        Ok(Some(_)) => lake.check_checkpoint(name).await,
+        _ => lake.check_vacant(name).await,
+    }));
+    match tokio::time::timeout(PATIENCE, sound).await {
         Err(_) => return (silent(item, place), false),
         Ok(Err(error)) => return (failed(item, place, told(&error), &error), false),
         Ok(Ok(_)) => {}

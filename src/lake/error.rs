@@ -234,7 +234,10 @@ impl Error {
         if let Some((_, problem)) = SETTINGS.iter().find(|(words, _)| says(words)) {
             return Self::Location { url: place, problem: format!("{problem} ({source})") };
         }
-        let is_of_credentials = says(&CREDENTIALS);
+        // The token of a service principal or a federated one is asked for elsewhere.
+        let is_of_token =
+            says(&["token request"]) && says(&["status code: 400", "status code: 401"]);
+        let is_of_credentials = is_of_token || says(&CREDENTIALS);
         let refused = |place: String, source| match doing {
             "write" if !is_of_credentials => Self::NotWritable { place, source },
             "delete" if !is_of_credentials => Self::NotDeletable { place, source },
@@ -330,7 +333,10 @@ const SETTINGS: [(&[&str], &str); 4] = [
         "an endpoint without TLS has to be allowed: set `azure_allow_http` or `aws_allow_http` to \"true\"",
     ),
     (&["federated token file"], "the file of the federated token cannot be read"),
-    (&["invalid peer certificate"], "the certificate of the store is not trusted"),
+    (
+        &["invalid peer certificate"],
+        "the certificate of the store is not trusted: add the authority that issued it to those of this machine",
+    ),
     (
         &["AuthorizationHeaderMalformed", "PermanentRedirect", "redirect without LOCATION"],
         "the bucket is in another region: set `aws_region`",
@@ -443,7 +449,7 @@ impl Hint for Error {
             }
             Self::Newer { .. } => "update adolake to the version that wrote it, or give the `--schemas` that it was written with".into(),
             Self::Incompatible { table, .. } => format!(
-                "restore the folder of `{table}` from a copy, or move it away: `adolake sync --full` reads again what Azure DevOps still has, and nothing else"
+                "if the schema is your own (`--schemas`), let it say what is stored; else restore the folder of `{table}` from a copy, or move it away: `adolake sync --full` reads again what Azure DevOps still has, and nothing else"
             ),
             Self::Damaged { remedy, .. } => remedy.clone(),
             Self::Changed { .. } => {

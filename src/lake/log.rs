@@ -328,7 +328,9 @@ impl Log {
     /// Writes a checkpoint of a version.
     pub(crate) async fn write_checkpoint(&self, version: u64) -> Result<(), Error> {
         let mut table = DeltaTable::new(Arc::clone(&self.log_store));
-        table.load_version(version).await.map_err(|error| self.unreadable(error))?;
+        if let Err(error) = table.load_version(version).await {
+            return Err(self.damaged(version, error).await);
+        }
         let written = deltalake::checkpoints::create_checkpoint(&table, None).await;
         written.map_err(|error| self.unreadable(error))
     }

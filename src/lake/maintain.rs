@@ -115,7 +115,10 @@ impl Lake {
     /// Fails when the table cannot be read or written, or is not one of this adolake. What was done before stands.
     pub async fn maintain(&self, table: &str, care: Care) -> Result<Option<Upkeep>, Error> {
         let log = self.log(table)?;
-        let Some(base) = log.latest().await? else { return Ok(None) };
+        let Some(base) = log.latest().await? else {
+            log.check_vacant().await?;
+            return Ok(None);
+        };
         let mut upkeep =
             Upkeep { table: table.to_owned(), files: base.files.len() as u64, ..Upkeep::default() };
         compact::compact(self, log, care, &mut upkeep).await?;

@@ -98,6 +98,16 @@ impl Lake {
         Ok(())
     }
 
+    /// Fails where something foreign stands in the place of a table that a session does not know.
+    ///
+    /// # Errors
+    /// Fails with the first such place, or when the store cannot be read.
+    pub async fn check_absent(&self, session: &Session) -> Result<(), Error> {
+        let absent = self.logs.iter().filter(|(name, _)| !session.versions.contains_key(*name));
+        try_join_all(absent.map(|(_, log)| log.check_vacant())).await?;
+        Ok(())
+    }
+
     /// Fails where something foreign stands in the place of a table that does not exist yet.
     ///
     /// # Errors
@@ -135,6 +145,14 @@ impl Lake {
             }
         };
         futures::future::join_all(self.logs.iter().map(look)).await
+    }
+
+    /// Fails where the log of a table names a checkpoint that is not there.
+    ///
+    /// # Errors
+    /// Fails with the first such table, or when the store cannot be read.
+    pub async fn check_checkpoint(&self, table: &str) -> Result<(), Error> {
+        self.log(table)?.check_checkpoint().await
     }
 
     /// Opens a session on stored versions; tables that are not named are empty.

@@ -20,6 +20,7 @@ use super::aws;
 use super::error::{Error, STORES, io_kind};
 use super::kept::KeptFiles;
 use super::local::SortedFiles;
+use super::whole::WholeAnswers;
 use crate::config::parse_duration;
 
 /// The address under which the engines below know the lake, wherever it stands: its paths need no escapes.
@@ -85,7 +86,7 @@ impl Store {
                     builder = builder.with_config(option::<AmazonS3ConfigKey>(key, &wrong)?, value);
                 }
                 let builder = aws::with_profile(builder);
-                Arc::new(builder.build().map_err(|problem| wrong(problem.to_string()))?)
+                Arc::new(builder.build().map_err(|problem| wrong(of_option(&options, problem)))?)
             }
             ObjectStoreScheme::MicrosoftAzure => {
                 let mut builder =
@@ -93,7 +94,7 @@ impl Store {
                 for (key, value) in &options {
                     builder = builder.with_config(option::<AzureConfigKey>(key, &wrong)?, value);
                 }
-                Arc::new(builder.build().map_err(|problem| wrong(problem.to_string()))?)
+                Arc::new(builder.build().map_err(|problem| wrong(of_option(&options, problem)))?)
             }
             ObjectStoreScheme::GoogleCloudStorage => {
                 let mut builder =
@@ -101,7 +102,7 @@ impl Store {
                 for (key, value) in &options {
                     builder = builder.with_config(option::<GoogleConfigKey>(key, &wrong)?, value);
                 }
-                Arc::new(builder.build().map_err(|problem| wrong(problem.to_string()))?)
+                Arc::new(builder.build().map_err(|problem| wrong(of_option(&options, problem)))?)
             }
             _ => {
                 return Err(wrong(format!(
@@ -109,7 +110,9 @@ impl Store {
                 )));
             }
         };
-        Ok(Self { root: Arc::new(KeptFiles::new(PrefixStore::new(root, base))), url })
+        // What is kept may be cut as well.
+        let root = WholeAnswers::new(KeptFiles::new(PrefixStore::new(root, base)));
+        Ok(Self { root: Arc::new(root), url })
     }
 
     fn local(path: &FilePath, address: &str) -> Result<Self, Error> {
@@ -232,6 +235,16 @@ pub(super) fn may_pass(error: &object_store::Error) -> bool {
                 && !text.contains("(code: 4")
                 && !text.contains("(code: AccessDenied)")
         }
+    }
+}
+
+/// Says which option a value is of that a store's client cannot use.
+fn of_option(options: &BTreeMap<String, String>, problem: object_store::Error) -> String {
+    let problem = problem.to_string();
+    let is_told = |value: &&String| !value.is_empty() && problem.contains(&format!("\"{value}\""));
+    match options.iter().find(|(_, value)| is_told(value)) {
+        Some((key, _)) => format!("option `{key}`: {problem}"),
+        None => problem,
     }
 }
 

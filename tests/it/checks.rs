@@ -298,6 +298,24 @@ async fn a_repository_that_cannot_be_seen_is_a_warning_until_acknowledged() {
 }
 
 #[tokio::test]
+async fn users_that_could_not_be_read_are_warned_of() {
+    let lake = world::lake().await;
+    let request = checks::Request { is_stored: false, ..world::request() };
+    let day = ["2026-06-01", "2026-06-01"];
+    world::record(&lake, "users", "contoso", day, "unreadable").await;
+    let warned = run(&lake, &settings(), &request).await.warnings;
+    assert_eq!(
+        warned,
+        [
+            "`contoso`: the users could not be read, so that two accounts are of one person is known only from what pull requests say; does the token have Graph (Read)?"
+        ]
+    );
+    world::record(&lake, "users", "contoso", ["2026-06-02", "2026-06-02"], "ok").await;
+    let warned = run(&lake, &settings(), &request).await.warnings;
+    assert!(!warned.iter().any(|warning| warning.contains("the users")), "{warned:?}");
+}
+
+#[tokio::test]
 async fn pull_requests_of_a_repository_that_was_not_read_are_warned_of() {
     let lake = world::lake().await;
     let merged = [
@@ -416,7 +434,13 @@ async fn a_damaged_file_is_named_and_nothing_is_stored() {
     let file = world::files(&adolake.path().join("lake/pull_request_votes"), ".parquet").remove(0);
     let whole = std::fs::read(&file).unwrap();
     let name = file.file_name().unwrap().to_str().unwrap();
-    let damage = [Some(&b"garbage"[..]), Some(&whole[..whole.len() / 2]), None];
+    let of_the_same_length = vec![7; whole.len()];
+    let damage = [
+        Some(&b"garbage"[..]),
+        Some(&whole[..whole.len() / 2]),
+        Some(&of_the_same_length[..]),
+        None,
+    ];
     for bytes in damage {
         match bytes {
             Some(bytes) => std::fs::write(&file, bytes).unwrap(),

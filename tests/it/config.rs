@@ -144,9 +144,9 @@ fn the_environment_wins_over_the_file() {
     let config = parse_with(
         FULL,
         &[
-            ("ADOLAKE_LAKE__URL", "s3://bucket/lake"),
+            ("ADOLAKE_LAKE__URL", "az://bucket/lake"),
             ("ADOLAKE_LAKE__KEEP_VERSIONS", "10d"),
-            ("ADOLAKE_LAKE__OPTIONS__AWS_SECRET_ACCESS_KEY", "hidden"),
+            ("ADOLAKE_LAKE__OPTIONS__AZURE_CLIENT_SECRET", "hidden"),
             ("ADOLAKE_ORGANIZATION__1__NAME", "tailspin"),
             ("ADOLAKE_ORGANIZATION__2__NAME", "wingtip"),
             ("ADOLAKE_ORGANIZATION__2__AUTH__KIND", "azure-cli"),
@@ -158,7 +158,7 @@ fn the_environment_wins_over_the_file() {
         ],
     )
     .unwrap();
-    assert_eq!(config.lake.url.as_str(), "s3://bucket/lake");
+    assert_eq!(config.lake.url.as_str(), "az://bucket/lake");
     assert_eq!(config.lake.keep_versions, Duration::from_secs(10 * 86_400));
     assert_eq!(config.organizations[1].name, "tailspin");
     assert_eq!(config.organizations[2].auth, Auth::AzureCli);
@@ -170,6 +170,33 @@ fn the_environment_wins_over_the_file() {
         !config.to_string().contains("hidden"),
         "a secret is shown by the name of its variable"
     );
+}
+
+#[test]
+fn options_that_the_store_does_not_take_are_told_with_the_nearest_it_does() {
+    let told = parse_with(
+        "[lake]\nurl = \"az://lake/a\"\n[lake.options]\nazure_storage_acount_name = \"x\"\naws_region = \"eu\"\nTIMEOUT = \"9s\"\n",
+        &[],
+    )
+    .unwrap_err();
+    insta::assert_snapshot!(told, @r"
+    2 problems in the configuration
+      adolake.toml:4: `lake.options.azure_storage_acount_name` is no option of `az://`; did you mean `azure_storage_account_name`?
+      adolake.toml:5: `lake.options.aws_region` is no option of `az://`
+    ");
+}
+
+#[test]
+fn a_value_that_the_store_cannot_use_is_told_by_its_option() {
+    let adolake = crate::support::cmd::Adolake::with_config(
+        "[lake]\nurl = \"az://lake/a\"\n[lake.options]\nazure_storage_account_name = \"x\"\nazure_storage_use_emulator = \"true\"\ntimeout = \"soon\"\n",
+    );
+    insta::assert_snapshot!(adolake.run(&["config", "check"]).told(), @r#"
+    exit 2
+    --- stderr
+    error: cannot use lake address `az://lake/a`: option `timeout`: Generic Config error: failed to parse "soon" as Duration
+    hint: set `lake.url` to a folder, or to s3://…, az://…, abfss://… or gs://…, and `lake.options` to what that store needs
+    "#);
 }
 
 #[test]

@@ -65,6 +65,31 @@ fn a_table_that_cannot_be_read_is_named_and_the_others_are_kept_in_order() {
     assert!(ended.stdout.contains("what was done"), "{}", ended.told());
 }
 
+#[test]
+fn a_damaged_file_and_a_foreign_folder_are_named() {
+    let adolake = Adolake::new();
+    let lake = adolake.path().join("lake");
+    lake::fill(&lake);
+    lake::add_projects(&lake, 3);
+    let file = world::files(&lake.join("projects"), ".parquet").remove(0);
+    let name = file.file_name().unwrap().to_str().unwrap();
+    fs::write(&file, vec![7; usize::try_from(fs::metadata(&file).unwrap().len()).unwrap()])
+        .unwrap();
+    fs::create_dir(lake.join("pipelines")).unwrap();
+    adolake.write("lake/pipelines/notes.txt", "x");
+    let ended = adolake.run(&["maintain"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.told());
+    assert!(ended.stderr.contains(name), "{}", ended.told());
+    assert!(
+        ended.stderr.contains("pipelines") && ended.stderr.contains("notes.txt"),
+        "{}",
+        ended.told()
+    );
+    let ended = adolake.run(&["sql", "select count(*) from pipelines"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.told());
+    assert!(ended.stderr.contains("notes.txt"), "{}", ended.told());
+}
+
 /// What a lake on disk takes.
 #[derive(Debug, Clone, Copy)]
 struct Size {

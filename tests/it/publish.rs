@@ -270,6 +270,35 @@ async fn who_reads_during_publishes_sees_whole_files() {
 }
 
 #[tokio::test]
+async fn what_was_published_of_a_table_that_is_gone_stays() {
+    let (folder, lake) = judged().await;
+    let out = folder.path().join("out");
+    published(&lake, &out).await;
+    let before = files(&out);
+    let table = folder.path().join("lake/pull_request_votes");
+    fs::remove_dir_all(&table).unwrap();
+    let refuse = async || {
+        let lake = open(&folder.path().join("lake"));
+        let place = Place::open(&lake, out.to_str(), &BTreeMap::new()).unwrap();
+        publish(&lake, &lake.session().await.unwrap(), &place).await.unwrap_err()
+    };
+    let error = refuse().await;
+    assert!(
+        matches!(&error, Error::Gone { table, .. } if table == "pull_request_votes"),
+        "{error}"
+    );
+    assert!(error.hints()[0].contains("restore"), "{error}");
+    fs::create_dir(&table).unwrap();
+    fs::write(table.join("notes.txt"), "x").unwrap();
+    let error = refuse().await;
+    assert!(
+        matches!(&error, Error::Lake(adolake::lake::Error::Foreign { problem, .. }) if problem.contains("notes.txt")),
+        "{error}"
+    );
+    assert_eq!(files(&out), before);
+}
+
+#[tokio::test]
 async fn places_that_are_not_adolakes_are_refused_and_left_alone() {
     let (folder, lake) = judged().await;
     let refuse = async |out: &Path| {

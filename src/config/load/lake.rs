@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use object_store::aws::AmazonS3ConfigKey;
+use object_store::azure::AzureConfigKey;
+use object_store::gcp::GoogleConfigKey;
 use url::Url;
 
 use super::{Reader, absolute};
@@ -11,6 +14,57 @@ use crate::config::fields;
 use crate::config::node::Value;
 use crate::config::read::Section;
 use crate::config::sections::{Lake, LakeOption};
+use crate::hint::nearest;
+
+/// Options that are looked through for what a mistyped one may have meant: those that most lakes need.
+const OPTIONS: [&str; 31] = [
+    "aws_access_key_id",
+    "aws_allow_http",
+    "aws_endpoint",
+    "aws_region",
+    "aws_role_arn",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "aws_skip_signature",
+    "aws_virtual_hosted_style_request",
+    "azure_allow_http",
+    "azure_authority_host",
+    "azure_client_id",
+    "azure_client_secret",
+    "azure_endpoint",
+    "azure_federated_token_file",
+    "azure_storage_account_key",
+    "azure_storage_account_name",
+    "azure_storage_client_id",
+    "azure_storage_client_secret",
+    "azure_storage_sas_key",
+    "azure_storage_tenant_id",
+    "azure_storage_use_emulator",
+    "azure_tenant_id",
+    "azure_use_azure_cli",
+    "connect_timeout",
+    "google_application_credentials",
+    "google_service_account",
+    "google_service_account_key",
+    "max_retries",
+    "retry_timeout",
+    "timeout",
+];
+
+/// Options of ours beside those of the stores' clients.
+const OWN_OPTIONS: [&str; 2] = ["max_retries", "retry_timeout"];
+
+/// Tells whether a store of that scheme takes an option; a folder takes none, and asks for none of them.
+fn takes(scheme: &str, key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    OWN_OPTIONS.contains(&key.as_str())
+        || match scheme {
+            "s3" | "s3a" => key.parse::<AmazonS3ConfigKey>().is_ok(),
+            "gs" => key.parse::<GoogleConfigKey>().is_ok(),
+            "file" => true,
+            _ => key.parse::<AzureConfigKey>().is_ok(),
+        }
+}
 
 /// Schemes of object stores.
 const STORES: [&str; 7] = ["s3", "s3a", "az", "azure", "abfs", "abfss", "gs"];
@@ -31,9 +85,9 @@ impl Reader<'_> {
             None => default.url,
         };
         Lake {
-            url,
             keep_versions: section.duration("keep-versions").unwrap_or(default.keep_versions),
-            options: self.lake_options(&section.table("options")),
+            options: self.lake_options(&section.table("options"), &url),
+            url,
         }
     }
 
@@ -66,10 +120,21 @@ impl Reader<'_> {
         Ok(url)
     }
 
-    fn lake_options(&self, section: &Section<'_>) -> BTreeMap<String, LakeOption> {
+    fn lake_options(&self, section: &Section<'_>, url: &Url) -> BTreeMap<String, LakeOption> {
         let mut options = BTreeMap::new();
         for (key, place, node) in section.entries() {
             let name = section.path_of(key);
+            if !takes(url.scheme(), key) {
+                let near =
+                    nearest(key, OPTIONS.into_iter().filter(|option| takes(url.scheme(), option)))
+                        .map(|near| format!("; did you mean `{near}`?"));
+                let store = url.scheme();
+                section.problem(
+                    place,
+                    format!("`{name}` is no option of `{store}://`{}", near.unwrap_or_default()),
+                );
+                continue;
+            }
             let option = match (&node.value, &node.place) {
                 (Value::Table(_), _) => self.secret(&section.table(key)).map(LakeOption::Secret),
                 // A variable is a reference already: it names itself.

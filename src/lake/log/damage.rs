@@ -57,8 +57,7 @@ impl Log {
         if let Some(named) = named
             && of(LogKind::Checkpoint).all(|(version, _)| version != named)
         {
-            let problem = format!("it names a checkpoint of version {named}, which is not there");
-            return Some(self.damage("_last_checkpoint", problem, FORGET));
+            return Some(self.misnamed(named));
         }
         let begun = of(LogKind::Checkpoint).map(|(version, _)| version).filter(|own| *own <= last);
         let begun = begun.max();
@@ -77,6 +76,22 @@ impl Log {
             }
         }
         None
+    }
+
+    /// Fails where `_last_checkpoint` names a checkpoint that is not there: this reader does without, others do not.
+    pub(crate) async fn check_checkpoint(&self) -> Result<(), Error> {
+        let Some(version) = self.last_checkpoint().await else { return Ok(()) };
+        let checkpoint = Path::from(format!("{LOG}/{version:020}.checkpoint.parquet"));
+        match self.place.store.head(&checkpoint).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::NotFound { .. }) => Err(self.misnamed(version)),
+            Err(source) => Err(Error::storage("read", self.place.name.clone(), source)),
+        }
+    }
+
+    fn misnamed(&self, version: u64) -> Error {
+        let problem = format!("it names a checkpoint of version {version}, which is not there");
+        self.damage("_last_checkpoint", problem, FORGET)
     }
 
     /// The version that `_last_checkpoint` names.

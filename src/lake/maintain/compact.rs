@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use chrono::Utc;
 use datafusion::error::DataFusionError;
-use datafusion::prelude::col;
+use datafusion::prelude::{SessionContext, col};
 use deltalake::kernel::{Action, Add, CommitInfo, Transaction};
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStoreExt as _;
@@ -20,6 +20,7 @@ use crate::lake::evolve::{self, Fit};
 use crate::lake::file::{DataFile, object_path};
 use crate::lake::log::{Log, Outcome, Snapshot};
 use crate::lake::parts::PartWriter;
+use crate::lake::scan::locate;
 use crate::lake::write::{MAX_ATTEMPTS, pause, remove_action};
 
 /// Larger files stay as they are.
@@ -147,6 +148,20 @@ async fn join(
     group: &Group,
     now_ms: i64,
 ) -> Result<Vec<Add>, Error> {
+    let files = group.files.iter().map(|file| (file.path.clone(), Arc::clone(file))).collect();
+    let session = lake.open_session(vec![(log, Some(Arc::new(base.with_files(files))))])?;
+    match joined(log, group, &session.ctx, now_ms).await {
+        Err(error) => Err(locate(error, &session.ctx).await),
+        adds => adds,
+    }
+}
+
+async fn joined(
+    log: &Arc<Log>,
+    group: &Group,
+    context: &SessionContext,
+    now_ms: i64,
+) -> Result<Vec<Add>, Error> {
     let table = &log.table;
     let failed = |source: DataFusionError| {
         of_file(&source).unwrap_or_else(|| Error::Query {
@@ -154,10 +169,8 @@ async fn join(
             source: Box::new(source),
         })
     };
-    let files = group.files.iter().map(|file| (file.path.clone(), Arc::clone(file))).collect();
-    let session = lake.open_session(vec![(log, Some(Arc::new(base.with_files(files))))])?;
     let order = table.key_names().into_iter().map(|column| col(column).sort(true, true)).collect();
-    let rows = session.ctx.table(table.name.as_str()).await.and_then(|rows| rows.sort(order));
+    let rows = context.table(table.name.as_str()).await.and_then(|rows| rows.sort(order));
     let mut batches = rows.map_err(failed)?.execute_stream().await.map_err(failed)?;
     let expected: Option<u64> = group.files.iter().map(|file| file.rows).sum();
     let mut writer = PartWriter::new(log, group.files[0].partition.clone(), expected, now_ms)?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use adolake::hint::Hint;
-use adolake::lake::Error;
+use adolake::lake::{Care, Error};
 
 use super::*;
 
@@ -121,4 +121,24 @@ async fn a_hint_at_no_checkpoint_is_named_and_can_be_done_without() {
     assert!(hint.starts_with("remove it"), "{hint}");
     fs::remove_file(&hint_file).unwrap();
     assert_eq!(count(&open(folder.path()), "select count(*) from pushes").await, 14);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_is_gone_is_named_for_the_sake_of_other_readers() {
+    let folder = tempfile::tempdir().unwrap();
+    with_commits(folder.path(), 14).await;
+    let lake = open(folder.path());
+    lake.check_checkpoint("pushes").await.unwrap();
+    fs::remove_file(log_file(folder.path(), &format!("{:020}.checkpoint.parquet", 9))).unwrap();
+    let lake = open(folder.path());
+    assert_eq!(count(&lake, "select count(*) from pushes").await, 14);
+    let care = Care { is_dry: false, now: chrono::Utc::now() };
+    for error in [
+        lake.check_checkpoint("pushes").await.unwrap_err(),
+        lake.maintain("pushes", care).await.unwrap_err(),
+    ] {
+        let told = error.to_string();
+        assert!(told.contains("`_delta_log/_last_checkpoint` is damaged: it names"), "{told}");
+        assert!(error.hints()[0].starts_with("remove it"), "{:?}", error.hints());
+    }
 }

@@ -6,6 +6,8 @@ use adolake::simulator::{Options, Simulator};
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use futures::TryStreamExt as _;
+use object_store::ObjectStoreExt as _;
 
 use super::{AZURITE_KEY, Kind, Store, assert_clean, assert_same, calm, told};
 use crate::support::entra::{self, Entra};
@@ -231,5 +233,38 @@ async fn what_a_user_gets_wrong_about_a_store_is_told() {
     let misspelt = with(&store, &[("azure_storage_acount_name", "x")]);
     let (code, text) = refused(&simulator, "az://lake/misspelt", misspelt).await;
     assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("unknown option `azure_storage_acount_name`"), "{text}");
+    assert!(text.contains(
+            "`lake.options.azure_storage_acount_name` is no option of `az://`; did you mean `azure_storage_account_name`?"
+        ), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_cut_is_named() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    for kind in [Kind::Azurite, Kind::Moto] {
+        let Some(store) = Store::find(kind) else { continue };
+        let url = store.url();
+        let place = store.place(&simulator, &url);
+        assert_clean(&place.synced(&simulator).await);
+        let options = store.options();
+        let (objects, folder) =
+            object_store::parse_url_opts(&url.parse().unwrap(), options).unwrap();
+        let users: Vec<_> = objects.list(Some(&folder.join("users"))).try_collect().await.unwrap();
+        let is_rows = |path: &object_store::path::Path| path.as_ref().ends_with(".parquet");
+        let file = users.into_iter().map(|user| user.location).find(is_rows).unwrap();
+        let name = file.filename().unwrap();
+        let whole = objects.get(&file).await.unwrap().bytes().await.unwrap();
+        for length in [whole.len() / 2, 500, 0] {
+            objects.put(&file, whole.slice(..length).into()).await.unwrap();
+            for args in
+                [&["sql", "select max(display_name) from users"][..], &["check"], &["publish"]]
+            {
+                let output = place.command(&simulator, args).output().await.unwrap();
+                let text = told(&output);
+                assert_eq!(output.status.code(), Some(2), "{kind:?} {length} {args:?}: {text}");
+                assert!(text.contains(name), "{kind:?} {length} {args:?}: {text}");
+                assert!(text.contains("restore them"), "{kind:?} {length} {args:?}: {text}");
+            }
+        }
+    }
 }

@@ -1,0 +1,306 @@
+//! A store on another machine whose answers are whole: no part is shorter than asked for, and a list that breaks off goes on.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+};
+
+/// How often a list is asked for until it has come to its end.
+const LIST_ATTEMPTS: u32 = 4;
+const LIST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A store that answers with less than was asked for where a file is cut: its readers know how long it was, and take the
+/// rest for granted.
+#[derive(Debug)]
+pub(crate) struct WholeAnswers<S>(Arc<S>);
+
+/// A file that is shorter than it was when it was written.
+#[derive(Debug, thiserror::Error)]
+#[error("`{file}` is cut off: it should hold {end} bytes or more")]
+struct CutOff {
+    file: String,
+    end: u64,
+}
+
+impl<S: ObjectStore> WholeAnswers<S> {
+    pub(crate) fn new(inner: S) -> Self {
+        Self(Arc::new(inner))
+    }
+}
+
+fn cut_off(file: &Path, end: u64) -> Error {
+    Error::Generic { store: "lake", source: Box::new(CutOff { file: file.to_string(), end }) }
+}
+
+/// Tells of a part that begins where the file has ended already as of one that ends there.
+fn refused(file: &Path, end: u64, error: Error) -> Error {
+    if error.to_string().contains("status code: 416") { cut_off(file, end) } else { error }
+}
+
+/// Tells whether an answer was lost on its way, which clients do not ask for again where it is a list.
+fn is_broken_off(error: &Error) -> bool {
+    error.to_string().contains("response body")
+}
+
+/// A list that goes on behind the last object that came.
+fn listed<S: ObjectStore>(
+    store: &Arc<S>,
+    prefix: Option<&Path>,
+    offset: Option<Path>,
+) -> BoxStream<'static, Result<ObjectMeta>> {
+    struct Open {
+        rest: BoxStream<'static, Result<ObjectMeta>>,
+        last: Option<Path>,
+        attempt: u32,
+    }
+    let (store, prefix) = (Arc::clone(store), prefix.cloned());
+    let ask = move |last: Option<&Path>| match last {
+        Some(last) => store.list_with_offset(prefix.as_ref(), last),
+        None => store.list(prefix.as_ref()),
+    };
+    let open = Open { rest: ask(offset.as_ref()), last: offset, attempt: 1 };
+    stream::unfold((open, ask), |(mut open, ask)| async move {
+        loop {
+            let next = open.rest.next().await?;
+            match &next {
+                Err(error) if open.attempt < LIST_ATTEMPTS && is_broken_off(error) => {
+                    tokio::time::sleep(LIST_PAUSE * open.attempt).await;
+                    open.attempt += 1;
+                    open.rest = ask(open.last.as_ref());
+                    continue;
+                }
+                Ok(object) => open.last = Some(object.location.clone()),
+                Err(_) => {}
+            }
+            return Some((next, (open, ask)));
+        }
+    })
+    .boxed()
+}
+
+impl<S: ObjectStore> fmt::Display for WholeAnswers<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: ObjectStore> ObjectStore for WholeAnswers<S> {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        self.0.put_opts(location, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.0.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let Some(GetRange::Bounded(asked)) = options.range.clone() else {
+            return self.0.get_opts(location, options).await;
+        };
+        let found = self.0.get_opts(location, options).await;
+        let found = found.map_err(|error| refused(location, asked.end, error))?;
+        if found.range == asked { Ok(found) } else { Err(cut_off(location, asked.end)) }
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let end = ranges.iter().map(|range| range.end).max().unwrap_or_default();
+        let parts = self.0.get_ranges(location, ranges).await;
+        let parts = parts.map_err(|error| refused(location, end, error))?;
+        let is_whole = |(part, range): (&Bytes, &Range<u64>)| {
+            part.len() as u64 == range.end.saturating_sub(range.start)
+        };
+        if parts.len() == ranges.len() && parts.iter().zip(ranges).all(is_whole) {
+            return Ok(parts);
+        }
+        Err(cut_off(location, end))
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.0.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        listed(&self.0, prefix, None)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        listed(&self.0, prefix, Some(offset.clone()))
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let mut attempt = 1;
+        loop {
+            match self.0.list_with_delimiter(prefix).await {
+                Err(error) if attempt < LIST_ATTEMPTS && is_broken_off(&error) => {
+                    tokio::time::sleep(LIST_PAUSE * attempt).await;
+                    attempt += 1;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.0.copy_opts(from, to, options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        self.0.rename_opts(from, to, options).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::TryStreamExt as _;
+    use object_store::ObjectStoreExt as _;
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_was_cut_answers_with_an_error() {
+        let store = WholeAnswers::new(InMemory::new());
+        let file = Path::from("users/part-1.parquet");
+        store.put(&file, "0123456789".into()).await.unwrap();
+        assert_eq!(store.get_range(&file, 2..5).await.unwrap(), "234");
+        assert_eq!(store.get_ranges(&file, &[0..1, 4..10]).await.unwrap(), ["0", "456789"]);
+        let whole = store.get(&file).await.unwrap().bytes().await.unwrap();
+        assert_eq!(whole, "0123456789");
+        let tail = GetOptions { range: Some(GetRange::Suffix(20)), ..GetOptions::default() };
+        assert_eq!(store.get_opts(&file, tail).await.unwrap().range, 0..10);
+        for error in [
+            store.get_range(&file, 5..12).await.unwrap_err(),
+            store.get_ranges(&file, &[0..1, 5..12]).await.unwrap_err(),
+        ] {
+            let told = error.to_string();
+            assert!(told.contains("`users/part-1.parquet` is cut off"), "{told}");
+        }
+    }
+
+    /// Lists a object and breaks off, as often as it is told.
+    #[derive(Debug)]
+    struct BreakingOff(InMemory, std::sync::atomic::AtomicU32);
+
+    impl BreakingOff {
+        fn cut(
+            &self,
+            list: BoxStream<'static, Result<ObjectMeta>>,
+        ) -> BoxStream<'static, Result<ObjectMeta>> {
+            use std::sync::atomic::Ordering::Relaxed;
+            let left = self.1.load(Relaxed);
+            if left == 0 {
+                return list;
+            }
+            self.1.store(left - 1, Relaxed);
+            let text = "Error getting list response body: connection reset";
+            let broken = Error::Generic { store: "S3", source: text.into() };
+            list.take(1).chain(stream::iter([Err(broken)])).boxed()
+        }
+    }
+
+    impl fmt::Display for BreakingOff {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+
+    #[async_trait]
+    impl ObjectStore for BreakingOff {
+        async fn put_opts(
+            &self,
+            location: &Path,
+            payload: PutPayload,
+            options: PutOptions,
+        ) -> Result<PutResult> {
+            self.0.put_opts(location, payload, options).await
+        }
+
+        async fn put_multipart_opts(
+            &self,
+            location: &Path,
+            options: PutMultipartOptions,
+        ) -> Result<Box<dyn MultipartUpload>> {
+            self.0.put_multipart_opts(location, options).await
+        }
+
+        async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+            self.0.get_opts(location, options).await
+        }
+
+        fn delete_stream(
+            &self,
+            locations: BoxStream<'static, Result<Path>>,
+        ) -> BoxStream<'static, Result<Path>> {
+            self.0.delete_stream(locations)
+        }
+
+        fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+            self.cut(self.0.list(prefix))
+        }
+
+        fn list_with_offset(
+            &self,
+            prefix: Option<&Path>,
+            offset: &Path,
+        ) -> BoxStream<'static, Result<ObjectMeta>> {
+            self.cut(self.0.list_with_offset(prefix, offset))
+        }
+
+        async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+            self.0.list_with_delimiter(prefix).await
+        }
+
+        async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+            self.0.copy_opts(from, to, options).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_that_breaks_off_goes_on_behind_what_came() {
+        for (breaks, is_listed) in [(0, true), (3, true), (4, false)] {
+            let inner = BreakingOff(InMemory::new(), breaks.into());
+            for name in ["a", "b", "c", "d", "e", "f"] {
+                inner.put(&Path::from(name), "x".into()).await.unwrap();
+            }
+            let listed: Result<Vec<ObjectMeta>> =
+                WholeAnswers::new(inner).list(None).try_collect().await;
+            match listed {
+                Ok(listed) => {
+                    let names: Vec<&str> =
+                        listed.iter().map(|object| object.location.as_ref()).collect();
+                    assert_eq!(names, ["a", "b", "c", "d", "e", "f"]);
+                    assert!(is_listed, "{breaks}");
+                }
+                Err(error) => assert!(!is_listed, "{breaks}: {error}"),
+            }
+        }
+    }
+}
