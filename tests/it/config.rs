@@ -187,6 +187,14 @@ fn options_that_the_store_does_not_take_are_told_with_the_nearest_it_does() {
 }
 
 #[test]
+fn beside_a_folder_stand_options_of_the_store_that_is_published_to() {
+    let options = "[lake.options]\naws_region = \"eu\"\nazure_storage_account_name = \"x\"\n";
+    assert_eq!(parse_with(options, &[]).unwrap().lake.options.len(), 2);
+    let told = parse_with(&format!("{options}aws_regoin = \"eu\"\n"), &[]).unwrap_err();
+    assert!(told.contains("is no option of any store; did you mean `aws_region`?"), "{told}");
+}
+
+#[test]
 fn a_value_that_the_store_cannot_use_is_told_by_its_option() {
     let adolake = crate::support::cmd::Adolake::with_config(
         "[lake]\nurl = \"az://lake/a\"\n[lake.options]\nazure_storage_account_name = \"x\"\nazure_storage_use_emulator = \"true\"\ntimeout = \"soon\"\n",

@@ -54,15 +54,18 @@ const OPTIONS: [&str; 31] = [
 /// Options of ours beside those of the stores' clients.
 const OWN_OPTIONS: [&str; 2] = ["max_retries", "retry_timeout"];
 
-/// Tells whether a store of that scheme takes an option; a folder takes none, and asks for none of them.
+/// Tells whether a store of that scheme takes an option; beside a folder stand those of the store that is published to.
 fn takes(scheme: &str, key: &str) -> bool {
     let key = key.to_ascii_lowercase();
+    let is_s3 = || key.parse::<AmazonS3ConfigKey>().is_ok();
+    let is_gs = || key.parse::<GoogleConfigKey>().is_ok();
+    let is_azure = || key.parse::<AzureConfigKey>().is_ok();
     OWN_OPTIONS.contains(&key.as_str())
         || match scheme {
-            "s3" | "s3a" => key.parse::<AmazonS3ConfigKey>().is_ok(),
-            "gs" => key.parse::<GoogleConfigKey>().is_ok(),
-            "file" => true,
-            _ => key.parse::<AzureConfigKey>().is_ok(),
+            "s3" | "s3a" => is_s3(),
+            "gs" => is_gs(),
+            "file" => is_s3() || is_gs() || is_azure(),
+            _ => is_azure(),
         }
 }
 
@@ -128,10 +131,13 @@ impl Reader<'_> {
                 let near =
                     nearest(key, OPTIONS.into_iter().filter(|option| takes(url.scheme(), option)))
                         .map(|near| format!("; did you mean `{near}`?"));
-                let store = url.scheme();
+                let store = match url.scheme() {
+                    "file" => "any store".to_owned(),
+                    scheme => format!("`{scheme}://`"),
+                };
                 section.problem(
                     place,
-                    format!("`{name}` is no option of `{store}://`{}", near.unwrap_or_default()),
+                    format!("`{name}` is no option of {store}{}", near.unwrap_or_default()),
                 );
                 continue;
             }
