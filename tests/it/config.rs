@@ -235,7 +235,7 @@ fn all_problems_are_told_together() {
 [lake]
 ulr = "./lake"
 url = "ftp://host/lake"
-options = { account_key = "abc", password = { env = "A", file = "b" } }
+options = { account_key = "abc", secret_access_key = { env = "A", file = "b" } }
 [[organization]]
 name = "https://dev.azure.com/contoso"
 projects = ["pay[ments]"]
