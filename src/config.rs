@@ -25,6 +25,7 @@ mod sections;
 mod settings;
 mod show;
 mod solution;
+mod store_options;
 mod stored;
 
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ pub use read::parse_duration;
 pub use sections::{Detail, Endpoints, Lake, LakeOption, Organization, Projects, Sync, exposed};
 pub use settings::{Fields, Override, Profile, RepositorySettings, Require, Settings};
 pub use solution::{Selector, Solution};
+pub(crate) use store_options::{RETRY_OPTIONS, store_takes};
 
 /// Name of the config file in the working folder.
 pub const FILE_NAME: &str = "adolake.toml";

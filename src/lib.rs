@@ -32,9 +32,8 @@
 //! Imports only go down; `tests/it/layers.rs` holds the files to this table.
 //!
 //! ```text
-//! 8   main
-//! 7   cli
-//! 6   serve
+//! 7   main
+//! 6   cli
 //! 5   sync     doctor      report     publish
 //! 4   extract              checks
 //! 3   ado    simulator     lake

@@ -63,6 +63,8 @@ pub struct Report {
     pub place: String,
     /// Tables and the view, sorted by name.
     pub tables: Vec<Published>,
+    /// Tables that were published and are not in the lake any more; what was published of them stands.
+    pub gone: Vec<String>,
 }
 
 /// What became of a table.
@@ -128,15 +130,10 @@ async fn bring(lake: &Lake, session: &Session, place: &Place) -> Result<Report, 
             manifest
         }
     };
-    let is_gone = |table: &&String| {
-        lake.catalog().table(table).is_some() && !session.versions.contains_key(*table)
-    };
-    if let Some(table) = known.versions.keys().find(is_gone) {
-        return Err(Error::Gone { table: table.clone(), place: place.name.clone() });
-    }
     let sources = sources(lake, session).await?;
     let mut next =
         Manifest { format: FORMAT, versions: session.versions.clone(), files: BTreeMap::new() };
+    let gone = keep_gone(lake, session, &listed, &known, &mut next);
     let mut tables = Vec::with_capacity(sources.len());
     for source in &sources {
         let mut published = Published {
@@ -175,7 +172,7 @@ async fn bring(lake: &Lake, session: &Session, place: &Place) -> Result<Report, 
         next.store(place).await?;
     }
     tables.sort_by(|a, b| a.table.cmp(&b.table));
-    Ok(Report { place: place.name.clone(), tables })
+    Ok(Report { place: place.name.clone(), tables, gone })
 }
 
 /// Finds what is to be published, in the order in which it is put.
@@ -281,6 +278,28 @@ async fn refresh(
     };
     let (rows, bytes, sha256) = (built.rows, built.bytes, built.sha256);
     Ok((Entry { source: from, sha256, rows, bytes, e_tag }, is_same.is_none()))
+}
+
+/// Keeps what was published of tables that the lake does not have any more, until somebody removes it: a table that is
+/// lost must not take its copy along. Returns their names.
+fn keep_gone(
+    lake: &Lake,
+    session: &Session,
+    listed: &BTreeMap<String, Listed>,
+    known: &Manifest,
+    next: &mut Manifest,
+) -> Vec<String> {
+    let mut gone = BTreeSet::new();
+    for (path, entry) in known.files.iter().filter(|(path, _)| listed.contains_key(*path)) {
+        let name = path.split('/').next().unwrap_or_default();
+        let table = if name == VIEW.0 { VIEW.1 } else { name };
+        if lake.catalog().table(table).is_some() && !session.versions.contains_key(table) {
+            next.files.insert(path.clone(), entry.clone());
+            next.versions.extend(known.versions.get_key_value(table).map(|(a, b)| (a.clone(), *b)));
+            gone.insert(table.to_owned());
+        }
+    }
+    gone.into_iter().collect()
 }
 
 /// Removes the files of partitions that are gone.

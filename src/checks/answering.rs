@@ -23,15 +23,15 @@ use super::query::Query;
 use crate::task::outcome;
 
 /// Plans that are answered at the same time, beside those that read few rows.
-const AT_ONCE: usize = 2;
+const PLANS_AT_ONCE: usize = 2;
 
-/// Where plans wait for their turn; a clone shares the turns.
+/// A semaphore for plans that take memory; a clone shares it.
 #[derive(Debug, Clone)]
 pub(crate) struct Turns(Arc<Semaphore>);
 
 impl Turns {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        Self(Arc::new(Semaphore::new(PLANS_AT_ONCE)))
     }
 
     /// Answers a plan when it is its turn; one that reads few rows waits for none.
@@ -41,7 +41,7 @@ impl Turns {
         plan: Arc<dyn ExecutionPlan>,
         is_small: bool,
     ) -> Result<Vec<Vec<RecordBatch>>, DataFusionError> {
-        // They are never closed.
+        // The semaphore is never closed.
         let _turn = if is_small { None } else { self.0.acquire().await.ok() };
         collect_partitioned(plan, state.task_ctx()).await
     }
@@ -51,14 +51,17 @@ impl Turns {
 #[derive(Debug)]
 pub(super) struct Answering {
     turns: Turns,
-    tasks: JoinSet<Result<(), Error>>,
-    /// They live as long as this: who waits for rows that never come is ended by the error of who should have brought them.
-    promises: Vec<watch::Sender<Option<Arc<MemTable>>>>,
+    /// With an error comes the promise that it breaks: readers of a promise that is dropped fail as well, and must not be
+    /// told of before the cause.
+    tasks: JoinSet<Result<(), (Error, Promise)>>,
 }
+
+/// What rows are handed over by.
+type Promise = watch::Sender<Option<Arc<MemTable>>>;
 
 impl Answering {
     pub(super) fn new(turns: &Turns) -> Self {
-        Self { turns: turns.clone(), tasks: JoinSet::new(), promises: Vec::new() }
+        Self { turns: turns.clone(), tasks: JoinSet::new() }
     }
 
     /// Begins to answer `frame`, which is what `query` calls `name`: itself, or one of its parts.
@@ -77,13 +80,16 @@ impl Answering {
         let plan = analyzed.map_err(failed)?;
         let schema = nullable(plan.schema().as_arrow());
         let (promise, rows) = watch::channel(None);
-        self.promises.push(promise.clone());
         let (file, name) = (query.file.clone(), name.to_owned());
         let (turns, asked) = (self.turns.clone(), Arc::clone(&schema));
         self.tasks.spawn(async move {
-            let answered = answer(&name, state, plan, asked, &turns).await;
-            promise.send_replace(Some(answered.map_err(|source| Error::query(&file, source))?));
-            Ok(())
+            match answer(&name, state, plan, asked, &turns).await {
+                Ok(rows) => {
+                    promise.send_replace(Some(rows));
+                    Ok(())
+                }
+                Err(source) => Err((Error::query(&file, source), promise)),
+            }
         });
         Ok(Promised { schema, rows })
     }
@@ -94,7 +100,9 @@ impl Answering {
     /// Fails when something cannot be planned or run, naming its file.
     pub(super) async fn all(mut self) -> Result<(), Error> {
         while let Some(done) = self.tasks.join_next().await {
-            outcome(done)?;
+            if let Err((error, _promise)) = outcome(done) {
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -178,6 +186,8 @@ impl TableProvider for Promised {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use datafusion::prelude::SessionContext;
 
     use super::*;
@@ -190,39 +200,43 @@ mod tests {
         Query::parse(QueryKind::View, &format!("{id}.sql"), &text).unwrap()
     }
 
-    /// Begins to answer each text under its name, which later ones may read.
-    async fn begin(texts: &[(&str, &str)]) -> (SessionContext, Result<(), Error>) {
-        let context = SessionContext::new();
-        let mut answering = Answering::new(&Turns::new());
-        for (name, text) in texts {
-            let frame = context.sql(text).await.unwrap();
-            let promised = answering.begin(&query(name), name, frame).unwrap();
-            context.register_table(*name, Arc::new(promised)).unwrap();
-        }
-        (context, answering.all().await)
+    async fn begin(
+        context: &SessionContext,
+        answering: &mut Answering,
+        name: &str,
+        text: &str,
+    ) -> Promised {
+        let frame = context.sql(text).await.unwrap();
+        let promised = answering.begin(&query(name), name, frame).unwrap();
+        context.register_table(name, Arc::new(promised.clone())).unwrap();
+        promised
     }
 
     #[tokio::test]
     async fn what_reads_rows_can_be_planned_before_they_are_there() {
-        let texts = [
+        let (context, mut answering) = (SessionContext::new(), Answering::new(&Turns::new()));
+        for (name, text) in [
             ("few", "select value as n from range(0, 3)"),
             ("twice", "select a.n from few as a join few as b on b.n = a.n"),
             ("sum", "select sum(n) as total from twice"),
-        ];
-        let (context, done) = begin(&texts).await;
-        done.unwrap();
+        ] {
+            begin(&context, &mut answering, name, text).await;
+        }
+        answering.all().await.unwrap();
         let total = context.sql("select total from sum").await.unwrap().to_string().await.unwrap();
         assert!(total.contains("| 3     |"), "{total}");
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn rows_that_never_come_are_told_by_who_should_have_brought_them() {
-        let texts = [
-            ("wrong", "select cast(concat('n', value) as bigint) as n from range(0, 3)"),
-            ("reader", "select sum(n) as total from wrong"),
-        ];
-        let (_, done) = begin(&texts).await;
-        let error = done.unwrap_err();
+        let (context, mut answering) = (SessionContext::new(), Answering::new(&Turns::new()));
+        let wrong = "select cast(concat('n', value) as bigint) as n from range(0, 3)";
+        let promised = begin(&context, &mut answering, "wrong", wrong).await;
+        begin(&context, &mut answering, "reader", "select sum(n) as total from wrong").await;
+        let waited = tokio::time::timeout(Duration::from_millis(200), promised.rows()).await;
+        assert!(waited.is_err(), "nobody is told before the cause is");
+        let error = answering.all().await.unwrap_err();
         assert!(error.to_string().contains("wrong.sql"), "{error}");
+        assert!(promised.rows().await.is_err());
     }
 }

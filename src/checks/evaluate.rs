@@ -62,12 +62,15 @@ pub(crate) async fn evaluate_slice(
     let (state, plan) = frame.into_parts();
     let planning = async {
         let optimized = state.optimize(&plan).map_err(failed)?;
+        // It holds the rows of parts.
+        drop(plan);
         physical(&state, &optimized).await.map_err(failed)
     };
     let ((), (plan, is_small)) = tokio::try_join!(answering.all(), planning)?;
     check_kinds(check, &plan.schema())?;
     let planned = started.elapsed();
-    let batches = turns.answer(&state, plan, is_small).await.map_err(failed)?.concat();
+    let batches = turns.answer(&state, plan, is_small).await.map_err(failed)?;
+    let batches = batches.into_iter().flatten().collect();
     let answered = started.elapsed();
     let findings = check_rows(check, batches).await?;
     let rows = findings.counts().total();

@@ -39,7 +39,7 @@ pub struct Header {
     pub is_sliced: bool,
     /// Whether the query asks all repositories even where a check is answered for some at a time; views only.
     pub is_whole: bool,
-    /// Names of `with` parts that are answered once, their rows held in memory: small ones with several readers.
+    /// Names of `with` parts that are answered once, their rows held in memory: small ones with several readers, or worth a task of their own.
     pub holds: Vec<String>,
 }
 

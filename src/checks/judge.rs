@@ -22,7 +22,7 @@ use crate::task::apart;
 const AT_A_TIME: i64 = 100_000;
 
 /// Checks that are judged at the same time.
-const AT_ONCE: usize = 2;
+const CHECKS_AT_ONCE: usize = 2;
 
 /// Rows that operators hand on together. A join puts the batches of one side together, and what it hands on then names the
 /// buffers of all of them, however few rows need them: the longer the chain of joins and the more batches there are, the more
@@ -106,7 +106,7 @@ impl Judgement<'_> {
                 evaluate_slice(&context, &check, &parameters, slice.as_ref(), &turns).await
             })
         });
-        let mut evaluated = futures::stream::iter(evaluated).buffered(AT_ONCE);
+        let mut evaluated = futures::stream::iter(evaluated).buffered(CHECKS_AT_ONCE);
         let taking = async {
             while let Some(findings) = evaluated.try_next().await? {
                 take(findings);

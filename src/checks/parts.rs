@@ -1,7 +1,7 @@
 //! Answers the `with` parts whose rows a query holds, each once.
 //!
 //! The query engine puts the plan of a part in every place that names it, so that a part with four readers is planned and
-//! answered four times. One that the header names under `holds` is answered first, and the query reads its rows.
+//! answered four times. One that the header names under `holds` is answered on a task of its own, and the query reads its rows.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

@@ -54,7 +54,7 @@ const PEOPLE_UNREAD: &str = "\
     select concat('`', organization, '`: the users could not be read, so that two accounts are of one person is known only from \
         what pull requests say; does the token have Graph (Read)?') \
     from readings \
-    where status <> 'ok' and organization in (select organization from settings_in_force where in_scope) \
+    where status = 'unreadable' and organization in (select organization from settings_in_force where in_scope) \
     order by organization";
 
 /// Exceptions whose number or commit is not in the lake; globs may fit later.

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use super::Context;
 use super::exit::Exit;
 use super::output::{Exports, write_file};
-use crate::{checks, config};
+use crate::{checks, config, lake};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -65,8 +65,15 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             }
             warn_of_missing_secrets(&config, context);
             // What a store's client makes of the options; without their secrets nobody can tell.
-            if config.lake.resolve_options(context.environment()).is_ok() {
-                super::lake::open(&config, context)?;
+            if config.lake.resolve_options(context.environment()).is_ok()
+                && let Err(error) = super::lake::open(&config, context)
+            {
+                // What is missing here may be there where the lake is opened.
+                let is_of_option = |error: &lake::Error| error.is_of_option();
+                if error.downcast_ref::<lake::Error>().is_some_and(is_of_option) {
+                    return Err(error);
+                }
+                context.output.warn(&format!("{error:#}"));
             }
             match &config.file {
                 Some(file) => context.output.say(&format!("`{}` has no problems", file.display())),

@@ -43,7 +43,13 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         Format::Text => Ok(text(&report, colors)),
         Format::Json => Ok(serde_json::to_string_pretty(&report)? + "\n"),
     })?;
-    Ok(Exit::CLEAN)
+    for table in &report.gone {
+        context.output.warn(&format!(
+            "table `{table}` is gone from the lake; what was published of it stays: restore its folder from a copy, have it \
+             filled again by `adolake sync` or `adolake check`, or remove it from what is published"
+        ));
+    }
+    Ok(if report.gone.is_empty() { Exit::CLEAN } else { Exit::PARTIAL })
 }
 
 fn text(report: &Report, colors: bool) -> String {

@@ -277,6 +277,12 @@ impl Error {
         }
     }
 
+    /// Returns whether the value of one of `lake.options` cannot be used, whatever the environment is.
+    #[must_use]
+    pub fn is_of_option(&self) -> bool {
+        matches!(self, Self::Location { problem, .. } if problem.starts_with("option `"))
+    }
+
     /// Returns whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -21,7 +21,7 @@ use super::error::{Error, STORES, io_kind};
 use super::kept::KeptFiles;
 use super::local::SortedFiles;
 use super::whole::WholeAnswers;
-use crate::config::parse_duration;
+use crate::config::{RETRY_OPTIONS, parse_duration};
 
 /// The address under which the engines below know the lake, wherever it stands: its paths need no escapes.
 pub(crate) const ENGINE_URL: &str = "adolake://lake/";
@@ -167,7 +167,7 @@ fn retry(
     wrong: &impl Fn(String) -> Error,
 ) -> Result<RetryConfig, Error> {
     let mut retry = RetryConfig::default();
-    let is_own = |key: &str| ["max_retries", "retry_timeout"].contains(&&*key.to_ascii_lowercase());
+    let is_own = |key: &str| RETRY_OPTIONS.contains(&&*key.to_ascii_lowercase());
     for (key, value) in options.extract_if(.., |key, _| is_own(key)) {
         let problem =
             |wanted: &str| wrong(format!("option `{key}` must be {wanted}, not `{value}`"));

@@ -11,16 +11,17 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetRange, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    CopyOptions, Error, GetOptions, GetRange, GetResult, ListResult, MultipartUpload,
+    OBJECT_STORE_COALESCE_DEFAULT, ObjectMeta, ObjectStore, ObjectStoreExt as _,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, coalesce_ranges,
 };
 
 /// How often a list is asked for until it has come to its end.
 const LIST_ATTEMPTS: u32 = 4;
 const LIST_PAUSE: Duration = Duration::from_millis(100);
 
-/// A store that answers with less than was asked for where a file is cut: its readers know how long it was, and take the
-/// rest for granted.
+/// Fails where the store below answers with less than was asked for, as it does of a file that is cut: readers know its
+/// length from the log, and cut their parts out of the answer without a look.
 #[derive(Debug)]
 pub(crate) struct WholeAnswers<S>(Arc<S>);
 
@@ -79,7 +80,13 @@ fn listed<S: ObjectStore>(
                     open.rest = ask(open.last.as_ref());
                     continue;
                 }
-                Ok(object) => open.last = Some(object.location.clone()),
+                Ok(object) => {
+                    // Behind the last one goes on only what comes in order.
+                    if open.last.as_ref().is_some_and(|last| object.location < *last) {
+                        open.attempt = LIST_ATTEMPTS;
+                    }
+                    open.last = Some(object.location.clone());
+                }
                 Err(_) => {}
             }
             return Some((next, (open, ask)));
@@ -124,16 +131,9 @@ impl<S: ObjectStore> ObjectStore for WholeAnswers<S> {
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let end = ranges.iter().map(|range| range.end).max().unwrap_or_default();
-        let parts = self.0.get_ranges(location, ranges).await;
-        let parts = parts.map_err(|error| refused(location, end, error))?;
-        let is_whole = |(part, range): (&Bytes, &Range<u64>)| {
-            part.len() as u64 == range.end.saturating_sub(range.start)
-        };
-        if parts.len() == ranges.len() && parts.iter().zip(ranges).all(is_whole) {
-            return Ok(parts);
-        }
-        Err(cut_off(location, end))
+        // Each of the requests that it joins them to is looked at above.
+        let fetch = |range| self.get_range(location, range);
+        coalesce_ranges(ranges, fetch, OBJECT_STORE_COALESCE_DEFAULT).await
     }
 
     fn delete_stream(
@@ -179,11 +179,16 @@ impl<S: ObjectStore> ObjectStore for WholeAnswers<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use futures::TryStreamExt as _;
-    use object_store::ObjectStoreExt as _;
     use object_store::memory::InMemory;
 
     use super::*;
+
+    fn generic(text: &str) -> Error {
+        Error::Generic { store: "S3", source: text.into() }
+    }
 
     #[tokio::test]
     async fn a_file_that_was_cut_answers_with_an_error() {
@@ -199,36 +204,48 @@ mod tests {
         for error in [
             store.get_range(&file, 5..12).await.unwrap_err(),
             store.get_ranges(&file, &[0..1, 5..12]).await.unwrap_err(),
+            store.get_ranges(&file, &[0..1, 12..14]).await.unwrap_err(),
+            refused(&file, 12, generic("Server returned non-2xx status code: 416: InvalidRange")),
         ] {
             let told = error.to_string();
             assert!(told.contains("`users/part-1.parquet` is cut off"), "{told}");
         }
     }
 
-    /// Lists a object and breaks off, as often as it is told.
+    /// Lists an object and breaks off, as often as it is told; the last object comes first where it is `unordered`.
     #[derive(Debug)]
-    struct BreakingOff(InMemory, std::sync::atomic::AtomicU32);
+    struct BreakingOff {
+        inner: InMemory,
+        breaks: AtomicU32,
+        unordered: bool,
+    }
 
     impl BreakingOff {
         fn cut(
             &self,
             list: BoxStream<'static, Result<ObjectMeta>>,
         ) -> BoxStream<'static, Result<ObjectMeta>> {
-            use std::sync::atomic::Ordering::Relaxed;
-            let left = self.1.load(Relaxed);
+            let left = self.breaks.load(Ordering::Relaxed);
             if left == 0 {
                 return list;
             }
-            self.1.store(left - 1, Relaxed);
-            let text = "Error getting list response body: connection reset";
-            let broken = Error::Generic { store: "S3", source: text.into() };
-            list.take(1).chain(stream::iter([Err(broken)])).boxed()
+            self.breaks.store(left - 1, Ordering::Relaxed);
+            let unordered = self.unordered;
+            let broken = generic("Error getting list response body: connection reset");
+            let cut = async move {
+                let mut some: Vec<_> = list.take(2).collect().await;
+                if unordered {
+                    some.reverse();
+                }
+                stream::iter(some.into_iter().chain([Err(broken)]))
+            };
+            stream::once(cut).flatten().boxed()
         }
     }
 
     impl fmt::Display for BreakingOff {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            self.0.fmt(f)
+            self.inner.fmt(f)
         }
     }
 
@@ -240,7 +257,7 @@ mod tests {
             payload: PutPayload,
             options: PutOptions,
         ) -> Result<PutResult> {
-            self.0.put_opts(location, payload, options).await
+            self.inner.put_opts(location, payload, options).await
         }
 
         async fn put_multipart_opts(
@@ -248,22 +265,22 @@ mod tests {
             location: &Path,
             options: PutMultipartOptions,
         ) -> Result<Box<dyn MultipartUpload>> {
-            self.0.put_multipart_opts(location, options).await
+            self.inner.put_multipart_opts(location, options).await
         }
 
         async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-            self.0.get_opts(location, options).await
+            self.inner.get_opts(location, options).await
         }
 
         fn delete_stream(
             &self,
             locations: BoxStream<'static, Result<Path>>,
         ) -> BoxStream<'static, Result<Path>> {
-            self.0.delete_stream(locations)
+            self.inner.delete_stream(locations)
         }
 
         fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-            self.cut(self.0.list(prefix))
+            self.cut(self.inner.list(prefix))
         }
 
         fn list_with_offset(
@@ -271,23 +288,26 @@ mod tests {
             prefix: Option<&Path>,
             offset: &Path,
         ) -> BoxStream<'static, Result<ObjectMeta>> {
-            self.cut(self.0.list_with_offset(prefix, offset))
+            self.cut(self.inner.list_with_offset(prefix, offset))
         }
 
         async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-            self.0.list_with_delimiter(prefix).await
+            self.inner.list_with_delimiter(prefix).await
         }
 
         async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-            self.0.copy_opts(from, to, options).await
+            self.inner.copy_opts(from, to, options).await
         }
     }
 
     #[tokio::test]
     async fn a_list_that_breaks_off_goes_on_behind_what_came() {
-        for (breaks, is_listed) in [(0, true), (3, true), (4, false)] {
-            let inner = BreakingOff(InMemory::new(), breaks.into());
-            for name in ["a", "b", "c", "d", "e", "f"] {
+        for (breaks, unordered, is_listed) in
+            [(0, false, true), (2, false, true), (4, false, false), (1, true, false)]
+        {
+            let (inner, breaks) = (InMemory::new(), breaks.into());
+            let inner = BreakingOff { inner, breaks, unordered };
+            for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i"] {
                 inner.put(&Path::from(name), "x".into()).await.unwrap();
             }
             let listed: Result<Vec<ObjectMeta>> =
@@ -296,10 +316,10 @@ mod tests {
                 Ok(listed) => {
                     let names: Vec<&str> =
                         listed.iter().map(|object| object.location.as_ref()).collect();
-                    assert_eq!(names, ["a", "b", "c", "d", "e", "f"]);
-                    assert!(is_listed, "{breaks}");
+                    assert_eq!(names, ["a", "b", "c", "d", "e", "f", "g", "h", "i"]);
+                    assert!(is_listed);
                 }
-                Err(error) => assert!(!is_listed, "{breaks}: {error}"),
+                Err(error) => assert!(!is_listed, "{error}"),
             }
         }
     }

@@ -8,14 +8,6 @@ use crate::lake;
 /// A publish that stops; what was put before stands, and the next publish goes on from there.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A table that was published is not in the lake any more.
-    #[error("table `{table}` is gone from the lake; what was published of it to `{place}` stays")]
-    Gone {
-        /// The table.
-        table: String,
-        /// Where it was published.
-        place: String,
-    },
     /// The lake, or the usual place within it, cannot be used, read or written.
     #[error(transparent)]
     Lake(#[from] lake::Error),
@@ -77,10 +69,7 @@ impl Error {
         match self {
             Self::Lake(source) | Self::Place(source) => source.is_transient(),
             Self::Rows { .. } | Self::File { .. } => true,
-            Self::Gone { .. }
-            | Self::Overlap { .. }
-            | Self::Foreign { .. }
-            | Self::Newer { .. } => false,
+            Self::Overlap { .. } | Self::Foreign { .. } | Self::Newer { .. } => false,
         }
     }
 }
@@ -95,11 +84,6 @@ impl Hint for Error {
             }
             Self::Overlap { .. } => {
                 "give `--out` a folder of its own, outside of the lake's tables"
-            }
-            Self::Gone { table, .. } => {
-                return vec![format!(
-                    "restore the folder of `{table}` from a copy; or publish to another place (`--out`), without it"
-                )];
             }
             Self::Foreign { .. } => "give `--out` an empty folder, or move away what is there",
             Self::Newer { .. } => "update adolake to the version that published there",

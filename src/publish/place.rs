@@ -12,6 +12,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload, WriteMultipart}
 
 use super::error::Error;
 use super::manifest;
+use crate::config::store_takes;
 use crate::lake::{self, Lake, Store};
 
 /// The place where none is given: a folder of the lake that no table has.
@@ -165,7 +166,8 @@ impl Place {
     }
 }
 
-/// The options of the lake go to a store of its own kind; another kind takes its credentials from the environment.
+/// The options of the lake go to a store of its own kind, those beside a folder to the store that takes them; another kind
+/// takes its credentials from the environment.
 fn fitting(
     lake: &Lake,
     address: &str,
@@ -179,7 +181,11 @@ fn fitting(
     };
     let scheme = address.split_once("://").map_or("file", |(scheme, _)| scheme);
     let (own, other) = (kind(lake.url().scheme()), kind(scheme));
-    if own == 0 || own == other { options.clone() } else { BTreeMap::new() }
+    if own != 0 && own != other {
+        return BTreeMap::new();
+    }
+    let taken = options.iter().filter(|(key, _)| store_takes(scheme, key));
+    taken.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// Tells how a place and the lake's tables would mix; none where they do not.
@@ -203,4 +209,27 @@ pub(super) fn location(path: &str) -> Path {
 /// Stores name one content with quotes in one answer, and without them in another.
 fn plain(tag: &str) -> String {
     tag.trim_start_matches("W/").trim_matches('"').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::schema::Catalog;
+
+    #[test]
+    fn a_store_gets_the_options_that_it_takes() {
+        let options = ["aws_region", "azure_storage_account_name", "max_retries"];
+        let options = BTreeMap::from(options.map(|key| (key.to_owned(), "x".to_owned())));
+        let lake = Lake::in_memory(Arc::new(Catalog::embedded().unwrap())).unwrap();
+        for (address, expected) in [
+            ("az://container/path", &["azure_storage_account_name", "max_retries"][..]),
+            ("s3://bucket/path", &["aws_region", "max_retries"]),
+            ("folder", &["aws_region", "azure_storage_account_name", "max_retries"]),
+        ] {
+            let fitting = fitting(&lake, address, &options);
+            assert_eq!(fitting.keys().collect::<Vec<_>>(), expected, "{address}");
+        }
+    }
 }

@@ -277,25 +277,27 @@ async fn what_was_published_of_a_table_that_is_gone_stays() {
     let before = files(&out);
     let table = folder.path().join("lake/pull_request_votes");
     fs::remove_dir_all(&table).unwrap();
-    let refuse = async || {
-        let lake = open(&folder.path().join("lake"));
-        let place = Place::open(&lake, out.to_str(), &BTreeMap::new()).unwrap();
-        publish(&lake, &lake.session().await.unwrap(), &place).await.unwrap_err()
-    };
-    let error = refuse().await;
-    assert!(
-        matches!(&error, Error::Gone { table, .. } if table == "pull_request_votes"),
-        "{error}"
-    );
-    assert!(error.hints()[0].contains("restore"), "{error}");
+    for _ in 0..2 {
+        let report = published(&open(&folder.path().join("lake")), &out).await;
+        assert_eq!(report.gone, ["pull_request_votes"]);
+        assert!(report.is_unchanged(), "{report:?}");
+        assert_eq!(files(&out), before);
+    }
     fs::create_dir(&table).unwrap();
     fs::write(table.join("notes.txt"), "x").unwrap();
-    let error = refuse().await;
+    let lake = open(&folder.path().join("lake"));
+    let place = Place::open(&lake, out.to_str(), &BTreeMap::new()).unwrap();
+    let error = publish(&lake, &lake.session().await.unwrap(), &place).await.unwrap_err();
     assert!(
         matches!(&error, Error::Lake(adolake::lake::Error::Foreign { problem, .. }) if problem.contains("notes.txt")),
         "{error}"
     );
     assert_eq!(files(&out), before);
+    // Who removes the copy as well meant it.
+    fs::remove_dir_all(&table).unwrap();
+    fs::remove_dir_all(out.join("pull_request_votes")).unwrap();
+    let report = published(&open(&folder.path().join("lake")), &out).await;
+    assert_eq!(report.gone, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -328,6 +330,23 @@ async fn places_that_are_not_adolakes_are_refused_and_left_alone() {
     assert!(matches!(refuse(&newer).await, Error::Newer { .. }));
     fs::write(newer.join("_published.json"), "{").unwrap();
     assert!(matches!(refuse(&newer).await, Error::Foreign { .. }));
+}
+
+#[test]
+fn the_command_tells_of_a_table_that_is_gone_and_ends_in_part() {
+    let adolake = Adolake::new();
+    small::fill(&adolake.path().join("lake"));
+    assert_eq!(adolake.run(&["publish"]).code, Some(0));
+    fs::remove_dir_all(adolake.path().join("lake/repositories")).unwrap();
+    insta::assert_snapshot!(adolake.run(&["publish"]).told(), @r"
+    exit 4
+    --- stdout
+    published to [folder]/lake/published/
+      nothing has changed since the last publish: nothing was written
+    Done. 1 files of 1 tables stand.
+    --- stderr
+    warning: table `repositories` is gone from the lake; what was published of it stays: restore its folder from a copy, have it filled again by `adolake sync` or `adolake check`, or remove it from what is published
+    ");
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub(super) async fn run(
                 if exit != Exit::INTERRUPTED {
                     return Ok(exit);
                 }
-                threads.are_stopped = true;
+                threads.was_stopped = true;
                 output.say("stopped");
                 Ok(())
             }
@@ -90,25 +90,26 @@ pub(super) async fn run(
 }
 
 /// What statements are answered on. One that is stopped may keep its threads for a while, as operators only end between
-/// batches: the next one gets others.
+/// batches: the next one gets others, and waits at most for what the store has in hand for the one before.
 struct Threads {
-    /// Never dropped: what still computes ends with the program.
+    /// Never dropped: reads of a runtime that is shut down would panic.
     runtime: &'static Runtime,
-    are_stopped: bool,
+    /// Whether the last statement was stopped.
+    was_stopped: bool,
 }
 
 impl Threads {
     fn new() -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        Ok(Self { runtime: Box::leak(Box::new(runtime)), are_stopped: false })
+        Ok(Self { runtime: Box::leak(Box::new(runtime)), was_stopped: false })
     }
 
     /// Returns threads on which nothing runs any more.
     fn idle(&mut self) -> anyhow::Result<&Handle> {
-        if self.are_stopped && self.runtime.metrics().num_alive_tasks() > 0 {
+        if self.was_stopped && self.runtime.metrics().num_alive_tasks() > 0 {
             *self = Self::new()?;
         }
-        self.are_stopped = false;
+        self.was_stopped = false;
         Ok(self.runtime.handle())
     }
 }
@@ -222,6 +223,7 @@ fn kind(kind: &arrow::datatypes::DataType) -> String {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
     use super::*;
 
@@ -238,9 +240,12 @@ mod tests {
                 }
             });
         }
-        threads.are_stopped = true;
+        threads.was_stopped = true;
         let next = threads.idle().unwrap();
-        assert_eq!(next.block_on(next.spawn(async { 5 })).unwrap(), 5);
+        let answered = next.spawn(async { 5 });
+        let patience = Duration::from_secs(10);
+        let answered = next.block_on(async { tokio::time::timeout(patience, answered).await });
         is_over.store(true, Ordering::Relaxed);
+        assert_eq!(answered.unwrap().unwrap(), 5);
     }
 }

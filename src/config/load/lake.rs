@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use object_store::aws::AmazonS3ConfigKey;
-use object_store::azure::AzureConfigKey;
-use object_store::gcp::GoogleConfigKey;
 use url::Url;
 
 use super::{Reader, absolute};
@@ -14,60 +11,7 @@ use crate::config::fields;
 use crate::config::node::Value;
 use crate::config::read::Section;
 use crate::config::sections::{Lake, LakeOption};
-use crate::hint::nearest;
-
-/// Options that are looked through for what a mistyped one may have meant: those that most lakes need.
-const OPTIONS: [&str; 31] = [
-    "aws_access_key_id",
-    "aws_allow_http",
-    "aws_endpoint",
-    "aws_region",
-    "aws_role_arn",
-    "aws_secret_access_key",
-    "aws_session_token",
-    "aws_skip_signature",
-    "aws_virtual_hosted_style_request",
-    "azure_allow_http",
-    "azure_authority_host",
-    "azure_client_id",
-    "azure_client_secret",
-    "azure_endpoint",
-    "azure_federated_token_file",
-    "azure_storage_account_key",
-    "azure_storage_account_name",
-    "azure_storage_client_id",
-    "azure_storage_client_secret",
-    "azure_storage_sas_key",
-    "azure_storage_tenant_id",
-    "azure_storage_use_emulator",
-    "azure_tenant_id",
-    "azure_use_azure_cli",
-    "connect_timeout",
-    "google_application_credentials",
-    "google_service_account",
-    "google_service_account_key",
-    "max_retries",
-    "retry_timeout",
-    "timeout",
-];
-
-/// Options of ours beside those of the stores' clients.
-const OWN_OPTIONS: [&str; 2] = ["max_retries", "retry_timeout"];
-
-/// Tells whether a store of that scheme takes an option; beside a folder stand those of the store that is published to.
-fn takes(scheme: &str, key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    let is_s3 = || key.parse::<AmazonS3ConfigKey>().is_ok();
-    let is_gs = || key.parse::<GoogleConfigKey>().is_ok();
-    let is_azure = || key.parse::<AzureConfigKey>().is_ok();
-    OWN_OPTIONS.contains(&key.as_str())
-        || match scheme {
-            "s3" | "s3a" => is_s3(),
-            "gs" => is_gs(),
-            "file" => is_s3() || is_gs() || is_azure(),
-            _ => is_azure(),
-        }
-}
+use crate::config::store_options::{nearest_option, store_takes};
 
 /// Schemes of object stores.
 const STORES: [&str; 7] = ["s3", "s3a", "az", "azure", "abfs", "abfss", "gs"];
@@ -127,10 +71,9 @@ impl Reader<'_> {
         let mut options = BTreeMap::new();
         for (key, place, node) in section.entries() {
             let name = section.path_of(key);
-            if !takes(url.scheme(), key) {
-                let near =
-                    nearest(key, OPTIONS.into_iter().filter(|option| takes(url.scheme(), option)))
-                        .map(|near| format!("; did you mean `{near}`?"));
+            if !store_takes(url.scheme(), key) {
+                let near = nearest_option(url.scheme(), key);
+                let near = near.map(|near| format!("; did you mean `{near}`?"));
                 let store = match url.scheme() {
                     "file" => "any store".to_owned(),
                     scheme => format!("`{scheme}://`"),

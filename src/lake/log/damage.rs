@@ -81,12 +81,8 @@ impl Log {
     /// Fails where `_last_checkpoint` names a checkpoint that is not there: this reader does without, others do not.
     pub(crate) async fn check_checkpoint(&self) -> Result<(), Error> {
         let Some(version) = self.last_checkpoint().await else { return Ok(()) };
-        let checkpoint = Path::from(format!("{LOG}/{version:020}.checkpoint.parquet"));
-        match self.place.store.head(&checkpoint).await {
-            Ok(_) => Ok(()),
-            Err(object_store::Error::NotFound { .. }) => Err(self.misnamed(version)),
-            Err(source) => Err(Error::storage("read", self.place.name.clone(), source)),
-        }
+        let is_there = self.listed().await?.checkpoints.contains(&version);
+        if is_there { Ok(()) } else { Err(self.misnamed(version)) }
     }
 
     fn misnamed(&self, version: u64) -> Error {
