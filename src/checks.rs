@@ -13,6 +13,7 @@
 //! rows, and stores what changed.
 
 mod answering;
+mod blame;
 mod catalog;
 mod contract;
 mod diff;

@@ -216,6 +216,10 @@ fn called_with(file: Option<&Path>) -> String {
     let program = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
     let program = quoted(&program.unwrap_or_else(|| "adolake".to_owned()));
     match file {
+        // What begins with a dash is no value of an option.
+        Some(file) if file.to_string_lossy().starts_with('-') => {
+            format!("{program} --config {}", quoted(&format!("./{}", file.display())))
+        }
         Some(file) => format!("{program} --config {}", quoted(&file.to_string_lossy())),
         None => program,
     }
@@ -242,8 +246,12 @@ pub fn main() -> Exit {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout and are no error; whoever closed the pipe does not want them.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::USER } else { Exit::CLEAN };
+            let is_printed = error.print();
+            return match is_printed {
+                _ if error.use_stderr() => Exit::USER,
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Exit::OUTSIDE,
+                _ => Exit::CLEAN,
+            };
         }
     };
     panic::set_hook(Box::new(report_bug));

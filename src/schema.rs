@@ -61,7 +61,13 @@ impl Catalog {
     /// # Errors
     /// Fails with the first table that is missing or differs.
     pub fn demand_extends(&self, other: &Self) -> Result<(), Error> {
-        other.tables().try_for_each(|table| self.require(&table.name)?.demand_extends(table))
+        other.tables().try_for_each(|table| match self.table(&table.name) {
+            Some(own) => own.demand_extends(table),
+            None => Err(Error::Differs {
+                table: table.name.clone(),
+                problem: format!("there is no file `{}.sql`", table.name),
+            }),
+        })
     }
 
     fn parse(files: impl IntoIterator<Item = (String, String)>) -> Result<Self, Error> {

@@ -36,12 +36,12 @@ use super::header::{About, Header};
 use super::materialize::{materialize_about, materialize_whole};
 use super::params::{Parameters, Period};
 use super::query::Query;
-use super::run::{Request, open, period, sync_times};
+use super::run::{Request, located, open, period, sync_times};
 use super::settings::{Repository, repositories, resolve};
 use super::slices::{Slice, Whole};
 use super::views::{SETTINGS_TABLES, plan, register_settings};
 use crate::config::{Profile, Settings};
-use crate::lake::Lake;
+use crate::lake::{Lake, Session};
 
 /// The verdicts that are explained, as explanations read them.
 const VERDICTS: &str = "explained_verdicts";
@@ -99,8 +99,20 @@ pub async fn explain(
     request: &Request<'_>,
     wanted: &Wanted,
 ) -> Result<Explanation, Error> {
-    let started_at = (request.clock)();
     let session = open(lake, request.as_of).await?;
+    let explained = explain_in(&session, lake, queries, settings, request, wanted).await;
+    located(&session.ctx, explained).await
+}
+
+async fn explain_in(
+    session: &Session,
+    lake: &Lake,
+    queries: &Queries,
+    settings: &Settings,
+    request: &Request<'_>,
+    wanted: &Wanted,
+) -> Result<Explanation, Error> {
+    let started_at = (request.clock)();
     let (catalog, context) = (lake.catalog(), &session.ctx);
     let in_force = |name: &str| SETTINGS_TABLES.iter().any(|(_, in_force)| *in_force == name);
     let is_taken = |name: &str| name == VERDICTS || catalog.table(name).is_some() || in_force(name);

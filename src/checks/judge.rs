@@ -6,6 +6,7 @@ use datafusion::prelude::SessionContext;
 use futures::{StreamExt, TryStreamExt};
 
 use super::answering::Turns;
+use super::blame::blame;
 use super::catalog::Queries;
 use super::error::Error;
 use super::evaluate::evaluate_slice;
@@ -37,6 +38,20 @@ const BATCH_ROWS: usize = 32 << 10;
 /// Fails when a view or check cannot be planned or run, when a parameter has no value, and when rows break the contract;
 /// each names the file.
 pub async fn judge(
+    context: &SessionContext,
+    queries: &Queries,
+    checks: &[&Query],
+    parameters: &Parameters,
+    at_a_time: Option<i64>,
+    take: impl FnMut(Findings),
+) -> Result<(), Error> {
+    match judge_all(context, queries, checks, parameters, at_a_time, take).await {
+        Err(error) => Err(blame(context, queries, checks, error).await),
+        judged => judged,
+    }
+}
+
+async fn judge_all(
     context: &SessionContext,
     queries: &Queries,
     checks: &[&Query],

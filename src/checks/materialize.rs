@@ -149,7 +149,7 @@ fn put(
 
 /// The ids of all views that the checks read, directly or through other views, but those kept already and what only
 /// they read.
-fn needed<'a>(
+pub(super) fn needed<'a>(
     queries: &'a Queries,
     checks: &[&'a Query],
     kept: &BTreeSet<&str>,

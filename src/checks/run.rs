@@ -193,7 +193,10 @@ pub async fn run(
 }
 
 /// Names the file where an answer failed on one.
-async fn located<T>(context: &SessionContext, answer: Result<T, Error>) -> Result<T, Error> {
+pub(super) async fn located<T>(
+    context: &SessionContext,
+    answer: Result<T, Error>,
+) -> Result<T, Error> {
     match answer {
         Err(Error::Lake { doing, source }) => {
             Err(Error::Lake { doing, source: Box::new(locate(*source, context).await) })

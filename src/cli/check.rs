@@ -8,10 +8,10 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::Context;
-use super::called_with;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::{Exports, write_file};
+use super::{called_with, quoted};
 use crate::checks::{self, CheckRun, Queries, Request, Status};
 use crate::config::{Config, Profile, Settings};
 use crate::lake::Lake;
@@ -223,7 +223,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             Ok(report::write(&run, format.of_report(), &TextOptions::default(), out)?)
         })?;
     }
-    print(&run, args.format, context.loader.file.as_deref(), context)?;
+    print(&run, args.format, listing(&args, context.loader.file.as_deref(), context), context)?;
     Ok(exit(&run, args.fail_on))
 }
 
@@ -250,7 +250,8 @@ pub(super) async fn run_all(
         clock: &Utc::now,
     };
     let run = checks::run(lake, &Queries::embedded()?, &config.settings, &request).await?;
-    print(&run, Format::Text, Some(file), context)?;
+    let listing = format!("{} check --no-store --format csv", called_with(Some(file)));
+    print(&run, Format::Text, listing, context)?;
     Ok(exit(&run, FailOn::Fail))
 }
 
@@ -258,19 +259,57 @@ pub(super) fn organizations(config: &Config) -> Vec<String> {
     config.organizations.iter().map(|organization| organization.name.clone()).collect()
 }
 
-fn print(
-    run: &CheckRun,
-    format: Format,
-    file: Option<&Path>,
-    context: &Context,
-) -> anyhow::Result<()> {
+/// The command line that lists all that a run finds.
+fn listing(args: &Args, file: Option<&Path>, context: &Context) -> String {
+    let mut line = called_with(file);
+    let mut give = |option: &str, value: &str| {
+        line.push_str(&format!(" {option} {}", quoted(value)));
+    };
+    if let Some(folder) = &context.schemas {
+        give("--schemas", &folder.to_string_lossy());
+    }
+    give("check", "--no-store");
+    let profile = args.profile.map(|profile| profile.profile().as_str());
+    let queries = args.queries.as_ref().map(|folder| folder.to_string_lossy());
+    for (option, value) in [
+        ("--format", Some("csv")),
+        ("--as-of", args.as_of.as_deref()),
+        ("--since", args.since.as_deref()),
+        ("--until", args.until.as_deref()),
+        ("--profile", profile),
+        ("--queries", queries.as_deref()),
+        ("--settings", args.settings.as_deref()),
+    ] {
+        value.into_iter().for_each(|value| give(option, value));
+    }
+    for (name, value) in &args.given {
+        give("--set", &format!("{name}={value}"));
+    }
+    for check in &args.checks {
+        line.push_str(&format!(" {}", quoted(check)));
+    }
+    line
+}
+
+fn print(run: &CheckRun, format: Format, listing: String, context: &Context) -> anyhow::Result<()> {
     let options = TextOptions {
         width: width(context),
         color: context.output.colors_data(),
-        command: called_with(file),
+        listing,
         ..TextOptions::default()
     };
-    context.output.data(|out| Ok(report::write(run, format.of_report(), &options, out)?))
+    context.output.data(|out| Ok(report::write(run, format.of_report(), &options, out)?))?;
+    // What a format has no place for.
+    let (tells_differences, tells_warnings) = match format {
+        Format::Csv | Format::Ocsf => (false, false),
+        Format::Junit => (true, false),
+        _ => (true, true),
+    };
+    let differences = run.differences.iter().filter(|_| !tells_differences);
+    differences
+        .chain(run.warnings.iter().filter(|_| !tells_warnings))
+        .for_each(|untold| context.output.warn(untold));
+    Ok(())
 }
 
 /// The columns of the terminal, or what is comfortable to read.

@@ -4,10 +4,11 @@ use object_store::aws::AmazonS3ConfigKey;
 use object_store::azure::AzureConfigKey;
 use object_store::gcp::GoogleConfigKey;
 
+use super::read::parse_duration;
 use crate::hint::nearest;
 
 /// What a mistyped option may have meant: those that most lakes need.
-const OPTIONS: [&str; 31] = [
+const OPTIONS: [&str; 32] = [
     "aws_access_key_id",
     "aws_allow_http",
     "aws_endpoint",
@@ -27,6 +28,7 @@ const OPTIONS: [&str; 31] = [
     "azure_storage_account_name",
     "azure_storage_client_id",
     "azure_storage_client_secret",
+    "azure_storage_endpoint",
     "azure_storage_sas_key",
     "azure_storage_tenant_id",
     "azure_storage_use_emulator",
@@ -62,6 +64,30 @@ pub(crate) fn store_takes(scheme: &str, key: &str) -> bool {
 /// Returns the option of a store of that scheme that a mistyped one is nearest to.
 pub(super) fn nearest_option(scheme: &str, key: &str) -> Option<&'static str> {
     nearest(key, OPTIONS.into_iter().filter(|option| store_takes(scheme, option)))
+}
+
+/// Spans of time, by their names without the store's before them.
+const SPANS: [&str; 5] = [
+    "connect_timeout",
+    "http2_keep_alive_interval",
+    "http2_keep_alive_timeout",
+    "pool_idle_timeout",
+    "timeout",
+];
+
+/// Returns what the value of an option has to be where it is something else; other options are judged by the stores' clients.
+pub(super) fn wanted_value(key: &str, value: &str) -> Option<&'static str> {
+    let key = key.to_ascii_lowercase();
+    let bare = ["aws_", "azure_", "google_"].iter().find_map(|store| key.strip_prefix(store));
+    let (is_right, wanted) = match bare.unwrap_or(&key) {
+        "max_retries" => (value.parse::<usize>().is_ok(), "a number"),
+        "retry_timeout" => (parse_duration(value).is_some(), "a span of time such as `3m`"),
+        span if SPANS.contains(&span) => {
+            (humantime::parse_duration(value).is_ok(), "a span of time such as `30s`")
+        }
+        _ => return None,
+    };
+    (!is_right).then_some(wanted)
 }
 
 #[cfg(test)]

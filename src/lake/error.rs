@@ -332,6 +332,9 @@ const CREDENTIALS: [&str; 7] = [
     "Signature not valid in the specified time frame",
 ];
 
+const CERTIFICATE: &str =
+    "this machine does not know the authority that issued the certificate of the store";
+
 /// What stores and their clients say where an option is wrong or missing, and what is meant.
 const SETTINGS: [(&[&str], &str); 4] = [
     (
@@ -339,10 +342,7 @@ const SETTINGS: [(&[&str], &str); 4] = [
         "an endpoint without TLS has to be allowed: set `azure_allow_http` or `aws_allow_http` to \"true\"",
     ),
     (&["federated token file"], "the file of the federated token cannot be read"),
-    (
-        &["invalid peer certificate"],
-        "the certificate of the store is not trusted: add the authority that issued it to those of this machine",
-    ),
+    (&["invalid peer certificate"], CERTIFICATE),
     (
         &["AuthorizationHeaderMalformed", "PermanentRedirect", "redirect without LOCATION"],
         "the bucket is in another region: set `aws_region`",
@@ -361,7 +361,8 @@ pub(crate) fn of_file(error: &DataFusionError) -> Option<Error> {
         DataFusionError::ArrowError(error, _) => matches!(**error, ArrowError::ParquetError(_)),
         _ => false,
     };
-    if !is_of_file {
+    // Readers of files evaluate filters too, and say what those fail with as an error of the file.
+    if !is_of_file || root.to_string().contains("Error evaluating filter predicate") {
         return None;
     }
     let mut may_pass = false;
@@ -423,6 +424,9 @@ pub(super) fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<Error
 impl Hint for Error {
     fn hints(&self) -> Vec<String> {
         let hint: String = match self {
+            Self::Location { problem, .. } if problem.contains(CERTIFICATE) => {
+                "name a file with its certificate in `SSL_CERT_FILE`, or install it".into()
+            }
             Self::Location { .. } => {
                 "set `lake.url` to a folder, or to s3://…, az://…, abfss://… or gs://…, and `lake.options` to what that store needs".into()
             }
@@ -536,5 +540,8 @@ mod tests {
         }
         assert_eq!(may_pass(&footer("LocalFileSystem")), Some(false));
         assert_eq!(may_pass(&DataFusionError::Plan("no such column".to_owned())), None);
+        let text = "Error evaluating filter predicate: ArrowError(CastError(\"no number\"), None)";
+        let of_filter = ParquetError::External(ArrowError::ComputeError(text.to_owned()).into());
+        assert_eq!(may_pass(&DataFusionError::ParquetError(Box::new(of_filter))), None);
     }
 }

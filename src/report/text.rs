@@ -23,8 +23,8 @@ pub struct TextOptions {
     pub per_reason: usize,
     /// How many repositories to list failures of.
     pub repositories: usize,
-    /// The command line that calls this program on the same lake.
-    pub command: String,
+    /// The command line that lists all findings.
+    pub listing: String,
 }
 
 impl Default for TextOptions {
@@ -34,7 +34,7 @@ impl Default for TextOptions {
             color: false,
             per_reason: 3,
             repositories: 10,
-            command: "adolake".to_owned(),
+            listing: "adolake check --no-store --format csv".to_owned(),
         }
     }
 }
@@ -207,12 +207,8 @@ impl Page<'_> {
                 writeln!(text, "… and {more} more {}", plural(more, "repository", "repositories"));
         }
         if total > shown {
-            let more = total - shown;
-            let _ = writeln!(
-                text,
-                "\n{more} more; all of them: {} check --no-store --format csv",
-                self.options.command
-            );
+            let (more, listing) = (total - shown, &self.options.listing);
+            let _ = writeln!(text, "\n{more} more; all of them: {listing}");
         }
         text.push('\n');
     }

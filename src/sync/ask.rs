@@ -5,6 +5,8 @@ use std::time::Instant;
 use arrow::array::RecordBatch;
 use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
+use datafusion::error::DataFusionError;
+use datafusion::prelude::SessionContext;
 use futures::TryStreamExt as _;
 
 use super::Run;
@@ -50,15 +52,30 @@ impl Run {
         what: &'static str,
         mut take: impl FnMut(&RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let failed = |source| match lake::of_file(&source) {
-            Some(source) => {
-                let (doing, source) = ("find out from the lake", Box::new(source));
-                Error::Lake { doing, what: what.to_owned(), source }
-            }
-            None => Error::Query { what, source: Box::new(source) },
-        };
         let begun = Instant::now();
         let session = self.input.lake.session_for(sql).await.map_err(unreadable)?;
+        let told = match self.ask(&session.ctx, sql, &mut take).await {
+            Ok(taken) => taken,
+            Err(source) => Err(match lake::of_file(&source) {
+                Some(source) => {
+                    let source = Box::new(lake::locate(source, &session.ctx).await);
+                    let doing = "find out from the lake";
+                    Error::Lake { doing, what: what.to_owned(), source }
+                }
+                None => Error::Query { what, source: Box::new(source) },
+            }),
+        };
+        tracing::debug!(what, took_ms = begun.elapsed().as_millis() as u64, "the lake was asked");
+        told
+    }
+
+    /// Asks and hands the rows over, up to the first that `take` does not take.
+    async fn ask(
+        &self,
+        context: &SessionContext,
+        sql: &str,
+        take: &mut impl FnMut(&RecordBatch) -> Result<(), Error>,
+    ) -> Result<Result<(), Error>, DataFusionError> {
         let instant = |at: DateTime<Utc>| {
             ScalarValue::TimestampMicrosecond(Some(at.timestamp_micros()), Some("UTC".into()))
         };
@@ -70,14 +87,14 @@ impl Run {
                 values.push((name, value));
             }
         }
-        let frame = session.ctx.sql(sql).await.map_err(failed)?;
-        let frame = frame.with_param_values(values).map_err(failed)?;
-        let mut batches = frame.execute_stream().await.map_err(failed)?;
-        while let Some(batch) = batches.try_next().await.map_err(failed)? {
-            take(&batch)?;
+        let frame = context.sql(sql).await?.with_param_values(values)?;
+        let mut batches = frame.execute_stream().await?;
+        while let Some(batch) = batches.try_next().await? {
+            if let Err(error) = take(&batch) {
+                return Ok(Err(error));
+            }
         }
-        tracing::debug!(what, took_ms = begun.elapsed().as_millis() as u64, "the lake was asked");
-        Ok(())
+        Ok(Ok(()))
     }
 }
 

@@ -194,6 +194,13 @@ async fn an_organization_of_which_the_lake_holds_nothing_is_no_clean_run() {
     let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     let told = document["run"]["differences"][0].as_str().unwrap().to_owned();
     assert!(told.starts_with("organization `fabrikam`: the lake holds no repository"), "{told}");
+    // What the format has no place for is told beside it.
+    for (format, is_untold) in [("csv", true), ("ocsf", true), ("junit", false)] {
+        let ended = adolake.run(&["check", "--no-store", "--fail-on", "never", "--format", format]);
+        assert_eq!(ended.code, Some(4), "{}", ended.told());
+        assert_eq!(ended.stderr.contains(&told), is_untold, "{format}: {}", ended.stderr);
+        assert_eq!(ended.stdout.contains("fabrikam"), !is_untold, "{format}");
+    }
 }
 
 #[cfg(unix)]

@@ -368,15 +368,51 @@ fn a_lake_that_is_not_there_is_named() {
 fn commands_that_a_report_names_work_as_they_stand() {
     let adolake = Adolake::new();
     let demo = adolake.run(&["--quiet", "demo", "--size", "tiny"]);
-    let command = demo.stdout.lines().find_map(|line| line.split_once("all of them: ")).unwrap().1;
-    let ended = std::process::Command::new("sh")
-        .args(["-c", command])
-        .current_dir(adolake.path())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(1), "{command}\n{told}");
-    assert!(ended.stdout.starts_with(b"check_id,organization,project,"), "{command}");
+    let strict = ["--config", "adolake-demo/adolake.toml", "check", "--no-store"];
+    let strict = [&strict[..], &["--profile", "strict", "pull_request_approved"]].concat();
+    for ended in [demo, adolake.run(&strict)] {
+        let told = &ended.stdout;
+        let command = told.lines().find_map(|line| line.split_once("all of them: ")).unwrap().1;
+        let listed = std::process::Command::new("sh")
+            .args(["-c", command])
+            .current_dir(adolake.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&listed.stderr);
+        assert_eq!(listed.status.code(), Some(1), "{command}\n{stderr}");
+        let stdout = String::from_utf8(listed.stdout).unwrap();
+        assert!(stdout.starts_with("check_id,organization,project,"), "{command}");
+        let failed = stdout.lines().filter(|line| line.contains(",fail,")).count();
+        assert!(told.contains(&format!("FAIL={failed} ")), "{command} lists {failed}\n{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_fails_when_it_is_run_is_named_and_not_its_reader() {
+    let adolake = world::installed().await;
+    std::fs::create_dir_all(adolake.path().join("mine/views")).unwrap();
+    let header = "-- id: numbered\n-- title: t\n-- grain: one row per pull request\n-- reads: merged_pull_requests\n\n";
+    let check = "-- id: small\n-- title: t\n-- severity: low\n-- controls: none\n-- reads: numbered\n-- rationale: r\n\
+        -- remediation: r\n\nselect organization, project, repository_id, repository, branch, pull_request_id, title as subject, \
+        web_url as resource_url, 'pass' as status, 'A' as reason_code, 'a' as reason, '' as flags, '{}' as evidence_json \
+        from numbered";
+    adolake.write("mine/small.sql", check);
+    for view in [
+        "select * from merged_pull_requests where cast(title as bigint) > 0",
+        "select *, 1 / (pull_request_id - pull_request_id) as x from merged_pull_requests where cast(concat('x', title) as bigint) is not null",
+    ] {
+        adolake.write("mine/views/numbered.sql", &format!("{header}{view}"));
+        for checks in [&["small"][..], &[]] {
+            let arguments = [&["check", "--no-store", "--queries", "mine"][..], checks].concat();
+            let ended = adolake.run(&arguments);
+            assert_eq!(ended.code, Some(2), "{}", ended.told());
+            assert!(ended.stderr.starts_with("error: mine/views/numbered.sql"), "{}", ended.told());
+        }
+    }
+    let filter = "select count(*) from pull_requests where cast(title as bigint) > 0";
+    let ended = adolake.run(&["sql", filter]);
+    assert_eq!(ended.code, Some(2), "{}", ended.told());
+    assert!(ended.stderr.starts_with("error: the query cannot be run: "), "{}", ended.told());
 }
 
 #[tokio::test]
@@ -447,7 +483,8 @@ async fn a_damaged_file_is_named_and_nothing_is_stored() {
             None => std::fs::remove_file(&file).unwrap(),
         }
         let query = "select max(vote) from pull_request_votes";
-        for arguments in [&["check"][..], &["sql", query], &["publish"]] {
+        let explained = ["explain", "contoso/payments/api!1"];
+        for arguments in [&["check"][..], &["sql", query], &["publish"], &explained] {
             let ended = adolake.run(arguments);
             assert_eq!(ended.code, Some(2), "{}", ended.told());
             assert!(ended.stderr.contains(name), "{}", ended.told());

@@ -258,7 +258,13 @@ fn tables_come_from_a_folder_that_holds_what_the_built_in_ones_do() {
     std::fs::remove_file(adolake.path().join("mine/pushes.sql")).unwrap();
     let ended = adolake.run(&["--schemas", "mine", "tables"]);
     assert_eq!(ended.code, Some(2), "{}", ended.told());
-    assert!(ended.stderr.contains("there is no table `pushes` in the schemas"), "{}", ended.told());
+    assert!(
+        ended.stderr.contains(
+            "table `pushes` of the schemas does not fit this adolake: there is no file `pushes.sql`"
+        ),
+        "{}",
+        ended.told()
+    );
     adolake.write("mine/users.sql", "create table users (x)");
     let ended = adolake.run(&["--schemas", "mine", "tables"]);
     assert!(ended.stderr.contains("mine/users.sql"), "{}", ended.told());

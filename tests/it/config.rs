@@ -175,14 +175,16 @@ fn the_environment_wins_over_the_file() {
 #[test]
 fn options_that_the_store_does_not_take_are_told_with_the_nearest_it_does() {
     let told = parse_with(
-        "[lake]\nurl = \"az://lake/a\"\n[lake.options]\nazure_storage_acount_name = \"x\"\naws_region = \"eu\"\nTIMEOUT = \"9s\"\n",
+        "[lake]\nurl = \"az://lake/a\"\n[lake.options]\nazure_storage_acount_name = \"x\"\naws_region = \"eu\"\nTIMEOUT = \"9s\"\nconnect_timeout = \"soon\"\nmax_retries = \"many\"\n",
         &[],
     )
     .unwrap_err();
     insta::assert_snapshot!(told, @r"
-    2 problems in the configuration
+    4 problems in the configuration
       adolake.toml:4: `lake.options.azure_storage_acount_name` is no option of `az://`; did you mean `azure_storage_account_name`?
       adolake.toml:5: `lake.options.aws_region` is no option of `az://`
+      adolake.toml:7: `lake.options.connect_timeout` must be a span of time such as `30s`, not `soon`
+      adolake.toml:8: `lake.options.max_retries` must be a number, not `many`
     ");
 }
 
@@ -197,12 +199,12 @@ fn beside_a_folder_stand_options_of_the_store_that_is_published_to() {
 #[test]
 fn a_value_that_the_store_cannot_use_is_told_by_its_option() {
     let adolake = crate::support::cmd::Adolake::with_config(
-        "[lake]\nurl = \"az://lake/a\"\n[lake.options]\nazure_storage_account_name = \"x\"\nazure_storage_use_emulator = \"true\"\ntimeout = \"soon\"\n",
+        "[lake]\nurl = \"az://lake/a\"\n[lake.options]\nazure_storage_account_name = \"x\"\nazure_storage_use_emulator = \"true\"\nallow_invalid_certificates = \"soon\"\n",
     );
     insta::assert_snapshot!(adolake.run(&["config", "check"]).told(), @r#"
     exit 2
     --- stderr
-    error: cannot use lake address `az://lake/a`: option `timeout`: Generic Config error: failed to parse "soon" as Duration
+    error: cannot use lake address `az://lake/a`: option `allow_invalid_certificates`: Generic Config error: failed to parse "soon" as boolean
     hint: set `lake.url` to a folder, or to s3://…, az://…, abfss://… or gs://…, and `lake.options` to what that store needs
     "#);
 }

@@ -11,7 +11,7 @@ use crate::config::fields;
 use crate::config::node::Value;
 use crate::config::read::Section;
 use crate::config::sections::{Lake, LakeOption};
-use crate::config::store_options::{nearest_option, store_takes};
+use crate::config::store_options::{nearest_option, store_takes, wanted_value};
 
 /// Schemes of object stores.
 const STORES: [&str; 7] = ["s3", "s3a", "az", "azure", "abfs", "abfss", "gs"];
@@ -105,6 +105,12 @@ impl Reader<'_> {
                     None
                 }
             };
+            if let Some(LakeOption::Plain(value)) = &option
+                && let Some(wanted) = wanted_value(key, value)
+            {
+                section.problem(place, format!("`{name}` must be {wanted}, not `{value}`"));
+                continue;
+            }
             if let Some(option) = option {
                 options.insert(key.to_owned(), option);
             }

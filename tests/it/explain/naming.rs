@@ -137,8 +137,8 @@ async fn what_is_not_there_is_told_with_the_nearest() {
     insta::assert_snapshot!(nothing.told(), @r"
     exit 2
     --- stderr
-    error: there is nothing to check yet: the lake is empty
-    hint: `adolake sync` fills it, `adolake demo` makes one to try
+    error: there is no lake at `[folder]/lake` yet
+    hint: `adolake sync` fills it
     ");
 }
 
