@@ -295,7 +295,9 @@ fn keep_gone(
         let table = if name == VIEW.0 { VIEW.1 } else { name };
         if lake.catalog().table(table).is_some() && !session.versions.contains_key(table) {
             next.files.insert(path.clone(), entry.clone());
-            next.versions.extend(known.versions.get_key_value(table).map(|(a, b)| (a.clone(), *b)));
+            if let Some(version) = known.versions.get(table) {
+                next.versions.insert(table.to_owned(), *version);
+            }
             gone.insert(table.to_owned());
         }
     }

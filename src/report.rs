@@ -75,3 +75,15 @@ pub fn write(
         Format::Ocsf => ocsf::write(run, out),
     }
 }
+
+/// Returns the differences and warnings of a run that a format has no place for.
+pub fn untold(run: &CheckRun, format: Format) -> impl Iterator<Item = &str> {
+    let (differences, warnings): (&[String], &[String]) = match format {
+        Format::Csv | Format::Ocsf => (&run.differences, &run.warnings),
+        Format::Junit => (&[], &run.warnings),
+        Format::Text | Format::Json | Format::Markdown | Format::Sarif | Format::Oscal => {
+            (&[], &[])
+        }
+    };
+    differences.iter().chain(warnings).map(String::as_str)
+}

@@ -238,9 +238,9 @@ impl Hint for Error {
             Self::Token { .. } => "set the token anew; surrounding spaces and line ends do no harm",
             Self::SignIn { source, .. } => return source.hints(),
             Self::Secret { source } => return source.hints(),
-            Self::SignedOut { reason, .. } => signed_out(reason),
+            Self::SignedOut { reason, .. } => return vec![signed_out(reason)],
             Self::Forbidden { message, .. } if is_conditional_access(message) => {
-                signed_out(message)
+                return vec![signed_out(message)];
             }
             Self::NoHost { .. } => {
                 "set `graph` and `profile` in `[organization.endpoints]` if it is a proxy of the cloud"
@@ -282,31 +282,39 @@ fn is_conditional_access(reason: &str) -> bool {
     reason.contains("VS403463") || reason.to_lowercase().contains("conditional access")
 }
 
+/// What a token has to be made with.
+const SCOPES: &str = "Code (Read), Build (Read), Project and Team (Read), Graph (Read)";
+
+/// What can be done about somebody who is not of the organization.
+const OUTSIDER: &str = "the identity does not belong to the organization: add it in Organization settings > Users with access level \
+    Basic (of a service principal the enterprise application, in the organization's own tenant); for a person see \
+    that `tenant-id` is that of the organization";
+
 /// Returns what can be done about a token that is not accepted, by what the service says of it.
-fn signed_out(reason: &str) -> &'static str {
+fn signed_out(reason: &str) -> String {
     // An empty name means that the token itself is not known; a name that its owner is, and may not ask for this: as the
     // organization is closed to him, or this part of it to his token.
     let names_somebody = reason.contains("TF400813") && !reason.contains("user ''");
     if is_conditional_access(reason) {
         "a conditional access policy of the organization's tenant stands in the way: run from a network that it allows, \
          or have the identity exempted by the administrator"
+            .to_owned()
     } else if names_somebody {
-        "where other things of the organization can be read, the token lacks a scope: make one with Code (Read), \
-         Build (Read), Project and Team (Read), Graph (Read), `adolake doctor` tells which is missing; else the identity \
-         does not belong to the organization: add it in Organization settings > Users with access level Basic (of a \
-         service principal the enterprise application, in the organization's own tenant), and for a person see that \
-         `tenant-id` is that of the organization"
+        format!(
+            "where other things of the organization can be read, the token lacks a scope: make one with {SCOPES}, \
+             `adolake doctor` tells which is missing; else {OUTSIDER}"
+        )
     } else if reason.contains("TF401444") {
-        "the identity does not belong to the organization: add it in Organization settings > Users with access level \
-         Basic (of a service principal the enterprise application, in the organization's own tenant); for a person see \
-         that `tenant-id` is that of the organization"
+        OUTSIDER.to_owned()
     } else if reason.contains("Personal Access Token") {
-        "the personal access token has expired, was revoked, or is of another organization: make a new one with \
-         Code (Read), Build (Read), Project and Team (Read), Graph (Read)"
+        format!(
+            "the personal access token has expired, was revoked, or is of another organization: make a new one with {SCOPES}"
+        )
     } else {
-        "the token looks wrong, expired or revoked, or is meant for another organization: make a new one with \
-         Code (Read), Build (Read), Project and Team (Read), Graph (Read); without a personal access token see that \
-         `tenant-id` is that of the organization"
+        format!(
+            "the token looks wrong, expired or revoked, or is meant for another organization: make a new one with {SCOPES}; \
+             without a personal access token see that `tenant-id` is that of the organization"
+        )
     }
 }
 

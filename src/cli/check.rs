@@ -299,16 +299,7 @@ fn print(run: &CheckRun, format: Format, listing: String, context: &Context) -> 
         ..TextOptions::default()
     };
     context.output.data(|out| Ok(report::write(run, format.of_report(), &options, out)?))?;
-    // What a format has no place for.
-    let (tells_differences, tells_warnings) = match format {
-        Format::Csv | Format::Ocsf => (false, false),
-        Format::Junit => (true, false),
-        _ => (true, true),
-    };
-    let differences = run.differences.iter().filter(|_| !tells_differences);
-    differences
-        .chain(run.warnings.iter().filter(|_| !tells_warnings))
-        .for_each(|untold| context.output.warn(untold));
+    report::untold(run, format.of_report()).for_each(|untold| context.output.warn(untold));
     Ok(())
 }
 

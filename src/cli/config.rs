@@ -69,8 +69,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
                 && let Err(error) = super::lake::open(&config, context)
             {
                 // What is missing here may be there where the lake is opened.
-                let is_of_option = |error: &lake::Error| error.is_of_option();
-                if error.downcast_ref::<lake::Error>().is_some_and(is_of_option) {
+                if let Some(lake::Error::Option { .. }) = error.downcast_ref() {
                     return Err(error);
                 }
                 context.output.warn(&format!("{error:#}"));

@@ -22,6 +22,14 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// The value of one of `lake.options` cannot be used, whatever the environment is.
+    #[error("cannot use lake address `{url}`: {problem}")]
+    Option {
+        /// The address, without secrets.
+        url: String,
+        /// Which option, and why not.
+        problem: String,
+    },
     /// The lake, or a folder above it, is a file.
     #[error("the lake cannot be at `{}`: it is not a folder", path.display())]
     NotAFolder {
@@ -277,12 +285,6 @@ impl Error {
         }
     }
 
-    /// Returns whether the value of one of `lake.options` cannot be used, whatever the environment is.
-    #[must_use]
-    pub fn is_of_option(&self) -> bool {
-        matches!(self, Self::Location { problem, .. } if problem.starts_with("option `"))
-    }
-
     /// Returns whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -298,6 +300,7 @@ impl Error {
                     | object_store::Error::UnknownConfigurationKey { .. }
             ),
             Self::Location { .. }
+            | Self::Option { .. }
             | Self::NotAFolder { .. }
             | Self::NotWritable { .. }
             | Self::NotDeletable { .. }
@@ -427,7 +430,7 @@ impl Hint for Error {
             Self::Location { problem, .. } if problem.contains(CERTIFICATE) => {
                 "name a file with its certificate in `SSL_CERT_FILE`, or install it".into()
             }
-            Self::Location { .. } => {
+            Self::Location { .. } | Self::Option { .. } => {
                 "set `lake.url` to a folder, or to s3://…, az://…, abfss://… or gs://…, and `lake.options` to what that store needs".into()
             }
             Self::NotAFolder { path } => {

@@ -77,7 +77,15 @@ impl Store {
         let (kind, base) =
             ObjectStoreScheme::parse(&url).map_err(|problem| wrong(problem.to_string()))?;
         let mut options = options.clone();
-        let retry = retry(&mut options, &wrong)?;
+        let unusable = |problem: String| Error::Option { url: without_secrets(address), problem };
+        let retry = retry(&mut options).map_err(unusable)?;
+        let refused = |options: &BTreeMap<String, String>, problem: object_store::Error| {
+            let problem = problem.to_string();
+            match of_option(options, &problem) {
+                Some(key) => unusable(format!("option `{key}`: {problem}")),
+                None => wrong(problem),
+            }
+        };
         let root: Arc<dyn ObjectStore> = match kind {
             ObjectStoreScheme::AmazonS3 => {
                 let mut builder =
@@ -86,7 +94,7 @@ impl Store {
                     builder = builder.with_config(option::<AmazonS3ConfigKey>(key, &wrong)?, value);
                 }
                 let builder = aws::with_profile(builder);
-                Arc::new(builder.build().map_err(|problem| wrong(of_option(&options, problem)))?)
+                Arc::new(builder.build().map_err(|problem| refused(&options, problem))?)
             }
             ObjectStoreScheme::MicrosoftAzure => {
                 let mut builder =
@@ -94,7 +102,7 @@ impl Store {
                 for (key, value) in &options {
                     builder = builder.with_config(option::<AzureConfigKey>(key, &wrong)?, value);
                 }
-                Arc::new(builder.build().map_err(|problem| wrong(of_option(&options, problem)))?)
+                Arc::new(builder.build().map_err(|problem| refused(&options, problem))?)
             }
             ObjectStoreScheme::GoogleCloudStorage => {
                 let mut builder =
@@ -102,7 +110,7 @@ impl Store {
                 for (key, value) in &options {
                     builder = builder.with_config(option::<GoogleConfigKey>(key, &wrong)?, value);
                 }
-                Arc::new(builder.build().map_err(|problem| wrong(of_option(&options, problem)))?)
+                Arc::new(builder.build().map_err(|problem| refused(&options, problem))?)
             }
             _ => {
                 return Err(wrong(format!(
@@ -162,15 +170,11 @@ impl Store {
 
 /// Takes the options out that say how often and for how long a request is repeated; the object store's own have no
 /// names for them.
-fn retry(
-    options: &mut BTreeMap<String, String>,
-    wrong: &impl Fn(String) -> Error,
-) -> Result<RetryConfig, Error> {
+fn retry(options: &mut BTreeMap<String, String>) -> Result<RetryConfig, String> {
     let mut retry = RetryConfig::default();
     let is_own = |key: &str| RETRY_OPTIONS.contains(&&*key.to_ascii_lowercase());
     for (key, value) in options.extract_if(.., |key, _| is_own(key)) {
-        let problem =
-            |wanted: &str| wrong(format!("option `{key}` must be {wanted}, not `{value}`"));
+        let problem = |wanted: &str| format!("option `{key}` must be {wanted}, not `{value}`");
         if key.eq_ignore_ascii_case("max_retries") {
             retry.max_retries = value.parse().map_err(|_| problem("a number"))?;
         } else {
@@ -238,14 +242,10 @@ pub(super) fn may_pass(error: &object_store::Error) -> bool {
     }
 }
 
-/// Says which option a value is of that a store's client cannot use.
-fn of_option(options: &BTreeMap<String, String>, problem: object_store::Error) -> String {
-    let problem = problem.to_string();
+/// Finds the option whose value a store's client cannot use.
+fn of_option<'a>(options: &'a BTreeMap<String, String>, problem: &str) -> Option<&'a String> {
     let is_told = |value: &&String| !value.is_empty() && problem.contains(&format!("\"{value}\""));
-    match options.iter().find(|(_, value)| is_told(value)) {
-        Some((key, _)) => format!("option `{key}`: {problem}"),
-        None => problem,
-    }
+    options.iter().find(|(_, value)| is_told(value)).map(|(key, _)| key)
 }
 
 fn option<K: FromStr>(key: &str, wrong: &impl Fn(String) -> Error) -> Result<K, Error> {

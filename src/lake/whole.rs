@@ -37,6 +37,19 @@ impl<S: ObjectStore> WholeAnswers<S> {
     pub(crate) fn new(inner: S) -> Self {
         Self(Arc::new(inner))
     }
+
+    fn listed(
+        &self,
+        prefix: Option<&Path>,
+        offset: Option<Path>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (store, prefix) = (Arc::clone(&self.0), prefix.cloned());
+        let ask = move |last: Option<&Path>| match last {
+            Some(last) => store.list_with_offset(prefix.as_ref(), last),
+            None => store.list(prefix.as_ref()),
+        };
+        going_on(ask, offset)
+    }
 }
 
 fn cut_off(file: &Path, end: u64) -> Error {
@@ -53,10 +66,9 @@ fn is_broken_off(error: &Error) -> bool {
     error.to_string().contains("response body")
 }
 
-/// A list that goes on behind the last object that came.
-fn listed<S: ObjectStore>(
-    store: &Arc<S>,
-    prefix: Option<&Path>,
+/// A list that goes on behind the last object that came; `ask` lists what stands behind one.
+fn going_on(
+    ask: impl Fn(Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> + Send + 'static,
     offset: Option<Path>,
 ) -> BoxStream<'static, Result<ObjectMeta>> {
     struct Open {
@@ -64,11 +76,6 @@ fn listed<S: ObjectStore>(
         last: Option<Path>,
         attempt: u32,
     }
-    let (store, prefix) = (Arc::clone(store), prefix.cloned());
-    let ask = move |last: Option<&Path>| match last {
-        Some(last) => store.list_with_offset(prefix.as_ref(), last),
-        None => store.list(prefix.as_ref()),
-    };
     let open = Open { rest: ask(offset.as_ref()), last: offset, attempt: 1 };
     stream::unfold((open, ask), |(mut open, ask)| async move {
         loop {
@@ -144,7 +151,7 @@ impl<S: ObjectStore> ObjectStore for WholeAnswers<S> {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        listed(&self.0, prefix, None)
+        self.listed(prefix, None)
     }
 
     fn list_with_offset(
@@ -152,7 +159,7 @@ impl<S: ObjectStore> ObjectStore for WholeAnswers<S> {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        listed(&self.0, prefix, Some(offset.clone()))
+        self.listed(prefix, Some(offset.clone()))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -212,111 +219,48 @@ mod tests {
         }
     }
 
-    /// Lists an object and breaks off, as often as it is told; the last object comes first where it is `unordered`.
-    #[derive(Debug)]
-    struct BreakingOff {
-        inner: InMemory,
-        breaks: AtomicU32,
-        unordered: bool,
-    }
-
-    impl BreakingOff {
-        fn cut(
-            &self,
-            list: BoxStream<'static, Result<ObjectMeta>>,
-        ) -> BoxStream<'static, Result<ObjectMeta>> {
-            let left = self.breaks.load(Ordering::Relaxed);
-            if left == 0 {
-                return list;
-            }
-            self.breaks.store(left - 1, Ordering::Relaxed);
-            let unordered = self.unordered;
-            let broken = generic("Error getting list response body: connection reset");
-            let cut = async move {
-                let mut some: Vec<_> = list.take(2).collect().await;
-                if unordered {
-                    some.reverse();
+    /// Lists the objects behind one, two at a time, and breaks off as often as `breaks` says.
+    fn breaking_off(
+        breaks: u32,
+        is_ordered: bool,
+    ) -> impl Fn(Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> + Send + 'static {
+        let left = AtomicU32::new(breaks);
+        move |last| {
+            let names = NAMES.into_iter().map(Path::from);
+            let behind = names.filter(|name| last.is_none_or(|last| name > last));
+            let mut listed: Vec<_> = behind.map(|location| Ok(object(location))).collect();
+            let taken =
+                left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+            if taken.is_ok() {
+                listed.truncate(2);
+                if !is_ordered {
+                    listed.reverse();
                 }
-                stream::iter(some.into_iter().chain([Err(broken)]))
-            };
-            stream::once(cut).flatten().boxed()
+                listed.push(Err(generic("Error getting list response body: connection reset")));
+            }
+            stream::iter(listed).boxed()
         }
     }
 
-    impl fmt::Display for BreakingOff {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            self.inner.fmt(f)
-        }
+    fn object(location: Path) -> ObjectMeta {
+        let last_modified = chrono::DateTime::UNIX_EPOCH;
+        ObjectMeta { location, last_modified, size: 1, e_tag: None, version: None }
     }
 
-    #[async_trait]
-    impl ObjectStore for BreakingOff {
-        async fn put_opts(
-            &self,
-            location: &Path,
-            payload: PutPayload,
-            options: PutOptions,
-        ) -> Result<PutResult> {
-            self.inner.put_opts(location, payload, options).await
-        }
-
-        async fn put_multipart_opts(
-            &self,
-            location: &Path,
-            options: PutMultipartOptions,
-        ) -> Result<Box<dyn MultipartUpload>> {
-            self.inner.put_multipart_opts(location, options).await
-        }
-
-        async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-            self.inner.get_opts(location, options).await
-        }
-
-        fn delete_stream(
-            &self,
-            locations: BoxStream<'static, Result<Path>>,
-        ) -> BoxStream<'static, Result<Path>> {
-            self.inner.delete_stream(locations)
-        }
-
-        fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-            self.cut(self.inner.list(prefix))
-        }
-
-        fn list_with_offset(
-            &self,
-            prefix: Option<&Path>,
-            offset: &Path,
-        ) -> BoxStream<'static, Result<ObjectMeta>> {
-            self.cut(self.inner.list_with_offset(prefix, offset))
-        }
-
-        async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-            self.inner.list_with_delimiter(prefix).await
-        }
-
-        async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-            self.inner.copy_opts(from, to, options).await
-        }
-    }
+    const NAMES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
 
     #[tokio::test]
     async fn a_list_that_breaks_off_goes_on_behind_what_came() {
-        for (breaks, unordered, is_listed) in
-            [(0, false, true), (2, false, true), (4, false, false), (1, true, false)]
+        for (breaks, is_ordered, is_listed) in
+            [(0, true, true), (2, true, true), (4, true, false), (1, false, false)]
         {
-            let (inner, breaks) = (InMemory::new(), breaks.into());
-            let inner = BreakingOff { inner, breaks, unordered };
-            for name in ["a", "b", "c", "d", "e", "f", "g", "h", "i"] {
-                inner.put(&Path::from(name), "x".into()).await.unwrap();
-            }
-            let listed: Result<Vec<ObjectMeta>> =
-                WholeAnswers::new(inner).list(None).try_collect().await;
+            let list = going_on(breaking_off(breaks, is_ordered), None);
+            let listed: Result<Vec<ObjectMeta>> = list.try_collect().await;
             match listed {
                 Ok(listed) => {
                     let names: Vec<&str> =
                         listed.iter().map(|object| object.location.as_ref()).collect();
-                    assert_eq!(names, ["a", "b", "c", "d", "e", "f", "g", "h", "i"]);
+                    assert_eq!(names, NAMES);
                     assert!(is_listed);
                 }
                 Err(error) => assert!(!is_listed, "{error}"),
